@@ -1,0 +1,2 @@
+//! Tideline.
+fn main() {}
