@@ -1,0 +1,246 @@
+//! The keyed operator's state: every fixture of one worker, its timers, and what a tick does.
+//!
+//! Facts are applied first and rows are computed once at the end of the tick, so that the order of
+//! facts within a tick cannot show and a market that changed ten times costs one row. Time comes
+//! with the tick: timers fire before its facts are applied.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use schema::{Event, Fact, FixtureId, MarketKey, Quote, QuoteState, Tick, Time};
+
+use crate::fixture_state::FixtureState;
+use crate::history::Arrival;
+use crate::markets::Touched;
+use crate::output::{Output, Update};
+use crate::{Config, RefusedReason};
+
+/// Ids of fixtures remembered after their state is gone, so that a very late fact is refused
+/// rather than taken for a new fixture. The oldest are let go.
+pub(crate) const FORGOTTEN_MAX: usize = 1 << 20;
+
+/// The fixtures of one worker.
+pub(crate) struct Door {
+    config: Config,
+    worker: u64,
+    workers: u64,
+    slots: Vec<FixtureState>,
+    free: Vec<usize>,
+    slot_of: FxHashMap<FixtureId, usize>,
+    timers: BinaryHeap<Reverse<(Time, FixtureId)>>,
+    forgotten: FxHashSet<FixtureId>,
+    forgotten_order: VecDeque<FixtureId>,
+    touched_fixtures: Vec<usize>,
+    touched_markets: Vec<(MarketKey, usize, usize)>,
+}
+
+impl Door {
+    pub(crate) fn new(config: Config, worker: usize, workers: usize) -> Self {
+        Self {
+            config,
+            worker: worker as u64,
+            workers: workers as u64,
+            slots: Vec::new(),
+            free: Vec::new(),
+            slot_of: FxHashMap::default(),
+            timers: BinaryHeap::new(),
+            forgotten: FxHashSet::default(),
+            forgotten_order: VecDeque::new(),
+            touched_fixtures: Vec::new(),
+            touched_markets: Vec::new(),
+        }
+    }
+
+    /// Applies a tick and emits every row of this worker's fixtures that it changes.
+    pub(crate) fn tick(&mut self, tick: &Tick, out: &mut Vec<Update>) {
+        self.fire(tick, out);
+        for (place, event) in tick.events.iter().enumerate() {
+            if let Err(reason) = self.apply(event) {
+                out.push((Output::Refused(place, reason), tick.number, 1));
+            }
+        }
+        self.settle(tick, out);
+    }
+
+    fn is_mine(&self, fixture: FixtureId) -> bool {
+        self.workers == 1 || fixture.0 % self.workers == self.worker
+    }
+
+    #[inline]
+    fn apply(&mut self, event: &Event) -> Result<(), RefusedReason> {
+        match &event.fact {
+            Fact::Quote(quote) if self.is_mine(quote.fixture) => self.quote(event, quote),
+            Fact::Fixture(fact) if self.is_mine(fact.fixture) => {
+                let slot = self.slot(fact.fixture, event.event_time)?;
+                let state = &mut self.slots[slot];
+                if state.retired {
+                    return Err(RefusedReason::Retired);
+                }
+                if state.announced.insert(event.event_time, event.sequence, *fact) {
+                    self.touch_fixture(slot);
+                }
+                Ok(())
+            }
+            Fact::Result(fact) if self.is_mine(fact.fixture) => {
+                let slot = self.slot(fact.fixture, event.event_time)?;
+                let state = &mut self.slots[slot];
+                if state.results.insert(event.event_time, event.sequence, **fact)? {
+                    self.touch_fixture(slot);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn quote(&mut self, event: &Event, quote: &Quote) -> Result<(), RefusedReason> {
+        let slot = self.slot(quote.fixture, event.event_time)?;
+        let state = &mut self.slots[slot];
+        if state.retired {
+            return Err(RefusedReason::Retired);
+        }
+        let at = state.market(quote.market);
+        let arrival = Arrival { time: event.event_time, sequence: event.sequence, quote };
+        let (cutoffs, open) = (state.cutoffs, state.open);
+        let market = &mut state.markets[at];
+        if !market.apply(arrival, cutoffs, &self.config)? {
+            return Ok(());
+        }
+        let stamped = match quote.state {
+            QuoteState::Voided(time) => time,
+            _ => event.event_time,
+        };
+        let past = cutoffs.is_some_and(|all| all.iter().any(|cutoff| cutoff.includes(stamped)));
+        if !market.touched.any() && (open || past) {
+            let key = MarketKey { fixture: quote.fixture, market: quote.market };
+            self.touched_markets.push((key, slot, at));
+        }
+        market.touched.live |= open;
+        market.touched.past |= past;
+        Ok(())
+    }
+
+    /// The fixture's place, made if it is new.
+    #[inline]
+    fn slot(&mut self, id: FixtureId, fact_time: Time) -> Result<usize, RefusedReason> {
+        if let Some(&slot) = self.slot_of.get(&id) {
+            let state = &mut self.slots[slot];
+            state.newest_fact = state.newest_fact.max(fact_time);
+            return Ok(slot);
+        }
+        if self.forgotten.contains(&id) {
+            return Err(RefusedReason::Retired);
+        }
+        let mut state = FixtureState::new(id);
+        state.newest_fact = fact_time;
+        let slot = if let Some(slot) = self.free.pop() {
+            self.slots[slot] = state;
+            slot
+        } else {
+            self.slots.push(state);
+            self.slots.len() - 1
+        };
+        self.slot_of.insert(id, slot);
+        let due = self.slots[slot].next_due(fact_time, &self.config);
+        self.schedule(slot, due);
+        Ok(slot)
+    }
+
+    /// Marks a fixture and all its markets for a look at the end of the tick.
+    fn touch_fixture(&mut self, slot: usize) {
+        let state = &mut self.slots[slot];
+        state.refresh(&self.config);
+        if !state.touched {
+            state.touched = true;
+            self.touched_fixtures.push(slot);
+        }
+        for (at, market) in state.markets.iter_mut().enumerate() {
+            if !market.touched.any() {
+                let key = MarketKey { fixture: state.id, market: market.market };
+                self.touched_markets.push((key, slot, at));
+            }
+            market.touched = Touched::ALL;
+        }
+    }
+
+    fn schedule(&mut self, slot: usize, due: Time) {
+        let state = &mut self.slots[slot];
+        if state.due != due {
+            state.due = due;
+            self.timers.push(Reverse((due, state.id)));
+        }
+    }
+
+    /// Fires every timer whose moment the tick has reached.
+    fn fire(&mut self, tick: &Tick, out: &mut Vec<Update>) {
+        while let Some(&Reverse((time, id))) = self.timers.peek() {
+            if time > tick.time {
+                return;
+            }
+            self.timers.pop();
+            let Some(&slot) = self.slot_of.get(&id) else { continue };
+            if self.slots[slot].due != time {
+                continue;
+            }
+            self.slots[slot].due = Time::MIN;
+            self.look(slot, tick, out);
+        }
+    }
+
+    /// What has become due for a fixture: rows, retirement, oblivion, or nothing yet because
+    /// newer facts came.
+    fn look(&mut self, slot: usize, tick: &Tick, out: &mut Vec<Update>) {
+        let config = self.config;
+        let state = &mut self.slots[slot];
+        if state.retired {
+            state.forget(tick.number, out);
+            return self.remove(slot, true);
+        }
+        if state.has_rows_due(tick.time, &config) {
+            return self.touch_fixture(slot);
+        }
+        if state.retire_at(&config) <= tick.time {
+            state.retire(tick.number, out);
+            if state.announced.row().is_none() {
+                let finished = !state.results.is_empty();
+                return self.remove(slot, finished);
+            }
+        }
+        let due = self.slots[slot].next_due(tick.time, &config);
+        self.schedule(slot, due);
+    }
+
+    fn remove(&mut self, slot: usize, remember: bool) {
+        let id = self.slots[slot].id;
+        self.slot_of.remove(&id);
+        self.slots[slot] = FixtureState::new(id);
+        self.free.push(slot);
+        if remember && self.forgotten.insert(id) {
+            self.forgotten_order.push_back(id);
+            if self.forgotten_order.len() > FORGOTTEN_MAX
+                && let Some(oldest) = self.forgotten_order.pop_front()
+            {
+                self.forgotten.remove(&oldest);
+            }
+        }
+    }
+
+    /// Computes and emits the rows of all that was touched.
+    fn settle(&mut self, tick: &Tick, out: &mut Vec<Update>) {
+        let config = self.config;
+        // Sorted here, where they are small, so that the rows need not be.
+        self.touched_markets.sort_unstable();
+        for (_, slot, at) in self.touched_markets.drain(..) {
+            self.slots[slot].settle_market(at, tick.time, tick.number, &config, out);
+        }
+        for slot in std::mem::take(&mut self.touched_fixtures) {
+            let state = &mut self.slots[slot];
+            state.settle(tick.time, tick.number, out);
+            state.touched = false;
+            let due = state.next_due(tick.time, &config);
+            self.schedule(slot, due);
+        }
+    }
+}

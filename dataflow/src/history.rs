@@ -1,0 +1,309 @@
+//! One book's prices in one market over time.
+//!
+//! The current prices are kept up to date in constant time as long as facts arrive in order; a
+//! late, voided or repeated one costs a walk over the kept versions. Old versions are folded
+//! together when there are too many, in stretches that never cross a moment some view asks about,
+//! so that folding changes no view unless a fact falls into a folded stretch: that one is refused.
+
+use schema::{
+    BookId, BookQuote, BookRole, Devig, Market, Odds, Probability, Quote, QuoteState,
+    SELECTIONS_MAX, Time,
+};
+
+use crate::RefusedReason;
+
+/// Versions kept of a book's prices in a market whose kick-off is known.
+pub(crate) const HISTORY_MAX: usize = 64;
+/// Versions kept while the kick-off is not known: nothing but late facts and voids needs them.
+pub(crate) const HISTORY_UNDATED_MAX: usize = 8;
+
+/// What a version does to the prices before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// Puts its prices over them.
+    Offered,
+    /// Clears them.
+    Pulled,
+    /// Several versions folded: puts their last prices over them.
+    Folded,
+    /// Several versions folded, a pull among them: clears them first.
+    FoldedPull,
+}
+
+/// One fact about the prices, or several folded into one. Ordered as the facts are: by event time,
+/// sequence, content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Version {
+    time: Time,
+    sequence: u64,
+    role: BookRole,
+    prices: [Odds; SELECTIONS_MAX],
+    kind: Kind,
+}
+
+impl Version {
+    fn is_folded(&self) -> bool {
+        matches!(self.kind, Kind::Folded | Kind::FoldedPull)
+    }
+
+    /// Before everything of another version, when either may be folded.
+    fn is_before(&self, other: &Self) -> bool {
+        if self.is_folded() || other.is_folded() {
+            (self.time, self.sequence) < (other.time, other.sequence)
+        } else {
+            self < other
+        }
+    }
+}
+
+/// Up to which event time prices count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cutoff {
+    /// Prices at that very time count.
+    Through(Time),
+    /// They do not.
+    Before(Time),
+}
+
+impl Cutoff {
+    pub(crate) fn includes(self, time: Time) -> bool {
+        match self {
+            Self::Through(cutoff) => time <= cutoff,
+            Self::Before(cutoff) => time < cutoff,
+        }
+    }
+}
+
+/// The two moments views ask about, once the kick-off is known.
+pub(crate) type Cutoffs = Option<[Cutoff; 2]>;
+
+/// The first complete prices.
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    time: Time,
+    sequence: u64,
+    fair: [Probability; SELECTIONS_MAX],
+    /// Whether its version was folded: then it does not change any more.
+    fixed: bool,
+}
+
+/// The kept versions of a book's prices in a market.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    versions: Vec<Version>,
+    opening: Option<Opening>,
+}
+
+/// A quote with the key that orders it among its rivals.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    pub(crate) time: Time,
+    pub(crate) sequence: u64,
+    pub(crate) quote: &'a Quote,
+}
+
+/// No prices of a book yet.
+pub(crate) fn no_prices(book: BookId) -> BookQuote {
+    BookQuote {
+        book,
+        role: BookRole::Bookmaker,
+        at: Time::MIN,
+        prices: [Odds::NONE; SELECTIONS_MAX],
+        fair: [Probability::ZERO; SELECTIONS_MAX],
+        fair_open: [Probability::ZERO; SELECTIONS_MAX],
+    }
+}
+
+/// Whether a book offers anything.
+#[inline]
+pub(crate) fn has_price(quote: &BookQuote) -> bool {
+    quote.prices.iter().any(|odds| odds.is_some())
+}
+
+#[inline]
+fn fair(devig: Devig, market: Market, prices: &[Odds; SELECTIONS_MAX]) -> [Probability; 3] {
+    devig.fair(&prices[..market.selections().len()]).unwrap_or_default()
+}
+
+/// Puts a version over prices; tells whether they changed.
+#[inline]
+fn put(version: &Version, quote: &mut BookQuote) -> bool {
+    let mut changed = false;
+    if matches!(version.kind, Kind::Pulled | Kind::FoldedPull) {
+        changed = has_price(quote);
+        *quote = BookQuote { fair_open: quote.fair_open, ..no_prices(quote.book) };
+    }
+    if version.kind == Kind::Pulled {
+        return changed;
+    }
+    let mut any = false;
+    for (price, &new) in quote.prices.iter_mut().zip(&version.prices) {
+        if new.is_some() {
+            any = true;
+            changed |= *price != new;
+            *price = new;
+        }
+    }
+    if any {
+        quote.at = version.time;
+        quote.role = version.role;
+    }
+    changed
+}
+
+impl History {
+    /// Takes an offered or pulled quote in and brings `current` up to date. Gives whether anything
+    /// changed.
+    #[inline]
+    pub(crate) fn insert(
+        &mut self,
+        arrival: Arrival<'_>,
+        devig: Devig,
+        cutoffs: Cutoffs,
+        current: &mut BookQuote,
+    ) -> Result<bool, RefusedReason> {
+        let quote = arrival.quote;
+        let version = Version {
+            time: arrival.time,
+            sequence: arrival.sequence,
+            role: quote.role,
+            prices: quote.prices,
+            kind: if quote.state == QuoteState::Pulled { Kind::Pulled } else { Kind::Offered },
+        };
+        if self.versions.last().is_none_or(|last| last.is_before(&version)) {
+            self.versions.push(version);
+            self.advance(&version, quote.market, devig, current);
+        } else {
+            let at = self.versions.partition_point(|known| known.is_before(&version));
+            if self.versions[at].is_folded() {
+                return Err(RefusedReason::FoldedHistory);
+            }
+            if self.versions[at] == version {
+                return Ok(false);
+            }
+            self.versions.insert(at, version);
+            self.rebuild(quote.market, devig, current);
+        }
+        let most = if cutoffs.is_some() { HISTORY_MAX } else { HISTORY_UNDATED_MAX };
+        if self.versions.len() > most {
+            self.fold(cutoffs);
+        }
+        Ok(true)
+    }
+
+    /// Takes back every price stamped exactly `time`. Gives whether anything changed.
+    pub(crate) fn void(
+        &mut self,
+        time: Time,
+        market: Market,
+        devig: Devig,
+        current: &mut BookQuote,
+    ) -> Result<bool, RefusedReason> {
+        let from = self.versions.partition_point(|known| known.time < time);
+        if self.versions.get(from).is_some_and(Version::is_folded) {
+            return Err(RefusedReason::FoldedHistory);
+        }
+        let before = self.versions.len();
+        self.versions.retain(|v| v.time != time || v.kind != Kind::Offered);
+        if self.versions.len() == before {
+            return Ok(false);
+        }
+        self.rebuild(market, devig, current);
+        Ok(true)
+    }
+
+    /// The prices as of a moment, or `None` when the book offered nothing then.
+    pub(crate) fn as_of(
+        &self,
+        cutoff: Cutoff,
+        market: Market,
+        devig: Devig,
+        current: &BookQuote,
+    ) -> Option<BookQuote> {
+        let end = self.versions.partition_point(|version| cutoff.includes(version.time));
+        if end == self.versions.len() {
+            return has_price(current).then_some(*current);
+        }
+        let mut quote = no_prices(current.book);
+        for version in &self.versions[..end] {
+            put(version, &mut quote);
+        }
+        if !has_price(&quote) {
+            return None;
+        }
+        quote.fair = fair(devig, market, &quote.prices);
+        quote.fair_open = self
+            .opening
+            .filter(|opening| cutoff.includes(opening.time))
+            .map(|opening| opening.fair)
+            .unwrap_or_default();
+        Some(quote)
+    }
+
+    /// Puts the newest version over the current prices, and notes the opening when it completes them.
+    fn advance(&mut self, version: &Version, market: Market, devig: Devig, quote: &mut BookQuote) {
+        if !put(version, quote) {
+            return;
+        }
+        quote.fair = fair(devig, market, &quote.prices);
+        if self.opening.is_none() && quote.is_complete() {
+            let (time, sequence) = (version.time, version.sequence);
+            self.opening = Some(Opening { time, sequence, fair: quote.fair, fixed: false });
+            quote.fair_open = quote.fair;
+        }
+    }
+
+    /// Walks all versions again after one appeared or disappeared among them.
+    fn rebuild(&mut self, market: Market, devig: Devig, current: &mut BookQuote) {
+        self.opening = self.opening.filter(|opening| opening.fixed);
+        let mut quote = no_prices(current.book);
+        quote.fair_open = self.opening.map(|opening| opening.fair).unwrap_or_default();
+        let searching = self.opening.is_none();
+        for i in 0..self.versions.len() {
+            let version = self.versions[i];
+            if searching && self.opening.is_none() {
+                self.advance(&version, market, devig, &mut quote);
+            } else {
+                put(&version, &mut quote);
+            }
+        }
+        quote.fair = fair(devig, market, &quote.prices);
+        *current = quote;
+    }
+
+    /// Folds the older half of the first stretch between two moments that is long enough.
+    fn fold(&mut self, cutoffs: Cutoffs) {
+        let versions = &self.versions;
+        let mut ends = [versions.len(); 3];
+        if let Some(cutoffs) = cutoffs {
+            for (end, cutoff) in ends.iter_mut().zip(cutoffs) {
+                *end = versions.partition_point(|version| cutoff.includes(version.time));
+            }
+        }
+        let stretches = ends.len();
+        let mut start = 0;
+        for end in ends {
+            if end > start && (end - start) * stretches >= versions.len() {
+                let middle = start + (end - start) / 2;
+                return self.fold_range(start, middle.max(start + 1));
+            }
+            start = start.max(end);
+        }
+    }
+
+    fn fold_range(&mut self, start: usize, end: usize) {
+        let mut quote = no_prices(BookId(0));
+        let mut pulled = false;
+        for version in &self.versions[start..end] {
+            pulled |= matches!(version.kind, Kind::Pulled | Kind::FoldedPull);
+            put(version, &mut quote);
+        }
+        let last = self.versions[end - 1];
+        let kind = if pulled { Kind::FoldedPull } else { Kind::Folded };
+        let folded = Version { role: quote.role, prices: quote.prices, kind, ..last };
+        self.versions.splice(start..end, [folded]);
+        if let Some(opening) = &mut self.opening {
+            opening.fixed |= (opening.time, opening.sequence) <= (last.time, last.sequence);
+        }
+    }
+}
