@@ -1,0 +1,47 @@
+//! What can go wrong with a pricer.
+
+/// Result of a fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Settings, artifacts and states that cannot be used. Every message says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A number outside its range.
+    #[error("model: {name} is {value}; give a number from {low} to {high}")]
+    Setting {
+        /// Key in the topology.
+        name: &'static str,
+        /// What it was set to.
+        value: f64,
+        /// Least accepted.
+        low: f64,
+        /// Greatest accepted.
+        high: f64,
+    },
+    /// An artifact that cannot be read.
+    #[error("model artifact {digest} is not readable ({source}); roll back to an earlier model")]
+    Artifact {
+        /// Its digest.
+        digest: String,
+        /// Where reading failed.
+        source: serde_json::Error,
+    },
+    /// An artifact of a layout this version does not know.
+    #[error(
+        "model artifact {digest} has layout {found}, this version reads {known}; retrain or upgrade"
+    )]
+    Layout {
+        /// Its digest.
+        digest: String,
+        /// Layout found.
+        found: u16,
+        /// Layout known.
+        known: u16,
+    },
+    /// A saved state that cannot be written or read.
+    #[error(
+        "state of the pricer is not usable ({0}); delete the checkpoint and replay the journal"
+    )]
+    State(#[from] serde_json::Error),
+}
