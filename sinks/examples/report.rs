@@ -1,0 +1,30 @@
+//! Renders the Daily Edge Report of a made-up season, to look at the pages without a feed:
+//! `cargo run -p tideline-sinks --example report -- FOLDER [DAYS]`.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example for people to run")]
+
+use std::path::PathBuf;
+
+use schema::{Clock as _, SystemClock};
+use tideline_sinks::{Sink as _, report};
+
+#[path = "../src/made_up.rs"]
+mod made_up;
+
+fn main() -> Result<(), tideline_sinks::Error> {
+    let mut arguments = std::env::args().skip(1);
+    let path = PathBuf::from(arguments.next().unwrap_or_else(|| "reports".to_owned()));
+    let days = arguments.next().and_then(|days| days.parse().ok()).unwrap_or(280);
+    let config = report::Config { path: path.clone(), ..report::Config::default() };
+    let clock = SystemClock::new();
+    let run: Vec<_> = made_up::season(days, 30).flatten().collect();
+    let made = clock.elapsed_ns();
+    let mut report = config.open("report")?;
+    for outbox in &run {
+        report.publish(outbox)?;
+    }
+    report.finish()?;
+    let seconds = (clock.elapsed_ns() - made) as f64 / 1e9;
+    println!("{days} days in {seconds:.2} s: open {}", path.join("index.html").display());
+    Ok(())
+}
