@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, Money, Odds, Time};
+use crate::{EventId, FixtureId, Market, Money, Odds, Probability, SELECTIONS_MAX, Time};
 
 /// What happened to a suggestion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -217,6 +217,19 @@ pub struct Forecast {
     pub outcome: u8,
 }
 
+/// The fair price of a market at the lead before kick-off: the last moment before its close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FairPrice {
+    /// Fixture.
+    pub fixture: FixtureId,
+    /// Kick-off.
+    pub kick_off: Time,
+    /// Market.
+    pub market: Market,
+    /// Fair probabilities by selection.
+    pub fair: [Probability; SELECTIONS_MAX],
+}
+
 /// What the engine is allowed to do.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
@@ -254,6 +267,8 @@ pub struct Outbox {
     pub suggestions: Vec<Arc<Suggestion>>,
     /// Ledger rows that are new or restated.
     pub ledger: Vec<LedgerRow>,
+    /// Fair prices at the lead before kick-off.
+    pub prices: Vec<FairPrice>,
     /// Forecasts whose outcome became known, or was corrected.
     pub forecasts: Vec<Forecast>,
     /// Bankroll after the tick.

@@ -1,0 +1,143 @@
+//! `tideline backtest`: a replay that writes down every price it would have given.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use model::Pricer;
+use schema::{Delta, FixtureId, Market, Names, Outbox, Probability, Time};
+use serde::Serialize;
+use tideline::desk::Desk;
+use tideline::engine::Observer;
+use tideline::summary::Summary;
+
+use super::{Shared, print, print_json, replay};
+
+/// Replay recorded seasons and write down the fair price of every fixture before its close
+///
+/// Prices are as they stood at the last moment before closing quotes are known. Nothing later than
+/// that can have touched them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tideline backtest ../football --from 2019-07-01 --predictions P.csv")]
+pub struct Args {
+    /// Feeds: a folder of football-data CSVs, JSON lines, tables
+    #[arg(required = true, value_name = "FEED")]
+    feeds: Vec<PathBuf>,
+    /// Bet and predict from this day on (YYYY-MM-DD); what is before only teaches
+    #[arg(long, value_name = "DATE")]
+    from: Option<Time>,
+    /// Where to write `fixture,p_home,p_draw,p_away`
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
+}
+
+/// What a backtest came to.
+#[derive(Debug, Serialize)]
+struct Tested {
+    predictions: usize,
+    scored: usize,
+    log_loss: Option<f64>,
+    log_loss_close: Option<f64>,
+    ratio: Option<f64>,
+    #[serde(flatten)]
+    summary: Summary,
+}
+
+/// Runs the command.
+pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
+    let mut watcher = Watcher { from: args.from.unwrap_or(Time::MIN), prices: BTreeMap::new(), forecasts: BTreeMap::new() };
+    let replayed = replay::Args { feeds: args.feeds.clone(), from: args.from };
+    let (summary, failed) = replay::rehearse(shared, &replayed, &mut watcher)?;
+    if let Some(path) = &args.predictions {
+        watcher.write(path)?;
+    }
+    let tested = watcher.tested(summary);
+    if shared.json() {
+        print_json(&tested)?;
+    } else {
+        print(&replay::in_words(&tested.summary))?;
+        print(&in_words(&tested))?;
+    }
+    Ok(replay::report_failures(&failed))
+}
+
+fn in_words(tested: &Tested) -> String {
+    let Some(((log_loss, close), ratio)) =
+        tested.log_loss.zip(tested.log_loss_close).zip(tested.ratio)
+    else {
+        return format!("{} fixtures priced, none of them has a result and a close\n", tested.predictions);
+    };
+    format!(
+        "{} fixtures priced; log-loss {log_loss:.5} against {close:.5} of the closing consensus \
+         (ratio {ratio:.4}) on {} of them\n",
+        tested.predictions, tested.scored,
+    )
+}
+
+/// Watches prices at the lead before kick-off and what became of them.
+struct Watcher {
+    from: Time,
+    prices: BTreeMap<FixtureId, (String, [f64; 3])>,
+    forecasts: BTreeMap<String, schema::Forecast>,
+}
+
+impl Observer for Watcher {
+    fn see(&mut self, delta: &Delta, outbox: &Outbox, names: &Names, _: &dyn Pricer, _: &Desk) {
+        for price in &outbox.prices {
+            if price.market == Market::ONE_X_TWO && price.kick_off >= self.from {
+                let fair = price.fair.map(Probability::as_f64);
+                self.prices.insert(price.fixture, (names.get(price.fixture).to_owned(), fair));
+            }
+        }
+        debug_assert_eq!(delta.tick, outbox.tick, "a delta and what left because of it");
+        for forecast in &outbox.forecasts {
+            if forecast.kick_off >= self.from {
+                self.forecasts.insert(forecast.fixture.clone(), forecast.clone());
+            }
+        }
+    }
+}
+
+impl Watcher {
+    fn write(&self, path: &Path) -> Result<()> {
+        let file = std::fs::File::create(path)
+            .with_context(|| format!("cannot write predictions to {}", path.display()))?;
+        let mut out = std::io::BufWriter::new(file);
+        writeln!(out, "fixture,p_home,p_draw,p_away")?;
+        let mut rows: Vec<_> = self.prices.values().collect();
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        for (fixture, [home, draw, away]) in rows {
+            writeln!(out, "{},{home:.12},{draw:.12},{away:.12}", quoted(fixture))?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    fn tested(&self, summary: Summary) -> Tested {
+        let pairs: Vec<_> = self
+            .forecasts
+            .values()
+            .filter_map(|f| f.closing.map(|closing| (f.fair, closing, usize::from(f.outcome))))
+            .collect();
+        let mean = |loss: &dyn Fn(&([f64; 3], [f64; 3], usize)) -> f64| {
+            (!pairs.is_empty()).then(|| pairs.iter().map(loss).sum::<f64>() / pairs.len() as f64)
+        };
+        let log_loss = mean(&|(fair, _, outcome)| -fair[*outcome].max(1e-12).ln());
+        let log_loss_close = mean(&|(_, closing, outcome)| -closing[*outcome].max(1e-12).ln());
+        Tested {
+            predictions: self.prices.len(),
+            scored: pairs.len(),
+            log_loss,
+            log_loss_close,
+            ratio: log_loss.zip(log_loss_close).map(|(ours, close)| ours / close),
+            summary,
+        }
+    }
+}
+
+/// A CSV cell: quoted when it has to be.
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+}

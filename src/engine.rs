@@ -1,0 +1,292 @@
+//! The way of one tick, from the sequencer to the sinks.
+//!
+//! [`Engine::advance`] is the whole of it, top-down. `run`, `replay` and `backtest` are this
+//! function with another stream of ticks, another clock and other sinks.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dataflow::Dataflow;
+use model::Pricer;
+use schema::{
+    Delta, Event, Fact, ModelLive, Names, Outbox, RegionId, SourceId, Suggestion, Tick,
+    Time,
+};
+use sha2::{Digest, Sha256};
+use sinks::Sink;
+
+use crate::dead_letters::DeadLetters;
+use crate::desk::{Desk, FixtureView, canonical};
+use crate::journal::Journal;
+use crate::notes::Notes;
+use crate::sequencer::{Batch, TickStream, register};
+use crate::summary::Counts;
+use crate::{Error, Result};
+
+/// Whether the pricer learns, or repeats what a journal says it learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learning {
+    /// Train when a window closes; the model goes live through the journal.
+    Train,
+    /// Use the models the journal says were live.
+    Recorded,
+}
+
+/// Someone who wants to see every delta and outbox go by: the backtest, a progress bar, a test.
+pub trait Observer {
+    /// One tick has been applied.
+    fn see(&mut self, delta: &Delta, outbox: &Outbox, names: &Names, pricer: &dyn Pricer, desk: &Desk);
+}
+
+/// Nobody is looking.
+impl Observer for () {
+    fn see(&mut self, _: &Delta, _: &Outbox, _: &Names, _: &dyn Pricer, _: &Desk) {}
+}
+
+/// The engine: everything between the sequencer and the sinks.
+pub struct Engine {
+    names: Names,
+    journal: Option<Journal>,
+    dataflow: Dataflow,
+    pricer: Box<dyn Pricer>,
+    desk: Desk,
+    sinks: Vec<Box<dyn Sink>>,
+    dead_letters: DeadLetters,
+    learning: Learning,
+    last_tick: u64,
+    counts: Counts,
+    digest: Sha256,
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Where ticks are made durable; none when they already are.
+    pub journal: Option<Journal>,
+    /// The dataflow.
+    pub dataflow: Dataflow,
+    /// The pricer.
+    pub pricer: Box<dyn Pricer>,
+    /// The desk.
+    pub desk: Desk,
+    /// Where suggestions go.
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// Where refused records go.
+    pub dead_letters: DeadLetters,
+    /// Whether the pricer learns.
+    pub learning: Learning,
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            names: Names::default(),
+            journal: parts.journal,
+            dataflow: parts.dataflow,
+            pricer: parts.pricer,
+            desk: parts.desk,
+            sinks: parts.sinks,
+            dead_letters: parts.dead_letters,
+            learning: parts.learning,
+            last_tick: 0,
+            counts: Counts::default(),
+            digest: Sha256::new(),
+        }
+    }
+
+    /// Applies everything a stream of ticks has, `ticks_per_step` at once. The number changes the
+    /// speed and nothing else.
+    pub fn run(
+        &mut self,
+        stream: &mut dyn TickStream,
+        ticks_per_step: usize,
+        observer: &mut dyn Observer,
+        mut after_step: impl FnMut(&dyn TickStream, &Self),
+    ) -> Result<()> {
+        while let Some(batch) = stream.next_batch(ticks_per_step)? {
+            self.advance(batch, observer)?;
+            after_step(stream, self);
+        }
+        Ok(())
+    }
+
+    /// The way of a batch of ticks: durable, then through the dataflow, then tick by tick priced,
+    /// judged, sized and published; and what was learned at its end goes live with the next tick.
+    pub fn advance(&mut self, batch: Batch, observer: &mut dyn Observer) -> Result<()> {
+        let ticks = self.admit(batch)?;
+        if let Some(journal) = &mut self.journal {
+            let received = ticks.last().map_or(Time::MIN, |tick| tick.time);
+            journal.append(&ticks, received, &self.names.take_fresh())?;
+        }
+        let notes: Vec<Notes> = ticks.iter().map(Notes::of).collect();
+        let deltas = self.dataflow.step(ticks)?;
+        self.refuse()?;
+        let mut window_end = None;
+        for (delta, notes) in deltas.iter().zip(&notes) {
+            self.go_live(notes)?;
+            let mut outbox = self.desk.apply(delta, notes, &self.names, self.pricer.as_ref());
+            self.learn(delta);
+            self.publish(delta, &mut outbox, notes)?;
+            observer.see(delta, &outbox, &self.names, self.pricer.as_ref(), &self.desk);
+            window_end = notes.window_end;
+        }
+        self.close_window(window_end, observer)
+    }
+
+    /// Numbers the ticks, registers their names, notes which feeds spoke, and puts aside what could
+    /// not be read.
+    fn admit(&mut self, batch: Batch) -> Result<Vec<Tick>> {
+        register(&mut self.names, &batch)?;
+        self.counts.rejected += batch.rejects.len() as u64;
+        self.dead_letters.put(&batch.rejects)?;
+        let mut ticks = batch.ticks;
+        for tick in &mut ticks {
+            let next = self.last_tick + 1;
+            if self.learning == Learning::Recorded && tick.number != next {
+                return Err(Error::TickOrder { found: tick.number, expected_after: self.last_tick });
+            }
+            tick.number = next;
+            self.last_tick = next;
+            for event in &tick.events {
+                self.desk.feeds().note(event);
+            }
+        }
+        Ok(ticks)
+    }
+
+    /// Facts the dataflow would not take (their fixture is over and forgotten) are dead letters.
+    fn refuse(&mut self) -> Result<()> {
+        let refused = self.dataflow.take_refused();
+        self.counts.rejected += refused.len() as u64;
+        self.dead_letters.put_late(&refused, &self.names)
+    }
+
+    fn go_live(&mut self, notes: &Notes) -> Result<()> {
+        for model in &notes.models {
+            self.pricer.go_live(&model.artifact, &model.digest)?;
+            self.counts.models += 1;
+        }
+        Ok(())
+    }
+
+    /// What the closing line teaches about the prices before it.
+    fn learn(&mut self, delta: &Delta) {
+        for (league, as_of, closing) in self.desk.lessons(delta) {
+            self.pricer.learn(&as_of, &closing, league);
+        }
+    }
+
+    fn publish(&mut self, delta: &Delta, outbox: &mut Outbox, notes: &Notes) -> Result<()> {
+        self.counts.take(delta, outbox, notes);
+        outbox.events = self.counts.events;
+        outbox.rejected = self.counts.rejected;
+        for suggestion in &outbox.suggestions {
+            self.digest.update(canonical(suggestion).as_bytes());
+            self.digest.update(b"\n");
+        }
+        for sink in &mut self.sinks {
+            sink.publish(outbox)?;
+        }
+        Ok(())
+    }
+
+    /// Trains at the end of a window; what was learned goes live as a tick of its own.
+    fn close_window(&mut self, window_end: Option<Time>, observer: &mut dyn Observer) -> Result<()> {
+        let (Learning::Train, Some(end)) = (self.learning, window_end) else { return Ok(()) };
+        let Some(artifact) = self.pricer.close_window(end) else { return Ok(()) };
+        let tick = model_live(self.pricer.name(), end, artifact);
+        self.advance(Batch { ticks: vec![tick], ..Batch::default() }, observer)
+    }
+
+    /// Everything is in: sinks complete what they write, the journal is on disk.
+    pub fn finish(&mut self) -> Result<()> {
+        for sink in &mut self.sinks {
+            sink.finish()?;
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.sync()?;
+        }
+        self.dead_letters.flush()
+    }
+
+    /// The sha256 of the whole suggestion stream so far, one canonical JSON object a line.
+    pub fn digest(&self) -> String {
+        hex(&self.digest.clone().finalize())
+    }
+
+    /// Counts so far.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The desk.
+    pub const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The pricer.
+    pub fn pricer(&self) -> &dyn Pricer {
+        self.pricer.as_ref()
+    }
+
+    /// Names of everything seen.
+    pub const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Records refused, the first of them with their reasons.
+    pub const fn dead_letters(&self) -> &DeadLetters {
+        &self.dead_letters
+    }
+
+    /// From now on ticks are appended to a journal and the pricer learns: the end of recovery.
+    pub fn go_on(&mut self, journal: Journal) {
+        self.names.take_fresh();
+        self.journal = Some(journal);
+        self.learning = Learning::Train;
+    }
+
+    /// Time of the last tick.
+    pub const fn time(&self) -> Time {
+        self.desk.time()
+    }
+
+    /// Every fixture that has not started, for `predict`.
+    pub fn slate(&self) -> Vec<FixtureView> {
+        self.desk.slate(&self.names, self.pricer.as_ref())
+    }
+
+    /// Suggestions someone should still act on.
+    pub fn outstanding(&self) -> Vec<Arc<Suggestion>> {
+        self.desk.outstanding()
+    }
+}
+
+/// The tick by which a model goes live.
+fn model_live(pricer: &str, end: Time, artifact: Vec<u8>) -> Tick {
+    let digest = hex(&Sha256::digest(&artifact));
+    let model = ModelLive { digest, pricer: pricer.to_owned(), window_end: end, artifact };
+    let event = Event {
+        event_time: end,
+        received_time: end,
+        sequence: 0,
+        source: SourceId::default(),
+        region: RegionId::default(),
+        fact: Fact::ModelLive(Box::new(model)),
+    };
+    Tick { number: 0, time: end, events: vec![event] }
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Where a data directory keeps its journal.
+pub fn journal_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("journal")
+}
