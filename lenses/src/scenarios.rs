@@ -12,8 +12,9 @@ use schema::{Market, MarketKind, Outcome, Score, Selection, settle};
 use crate::linear::solve;
 use crate::sizing::MarketPrice;
 
-/// Most goals of one side on the grid, plus one; the tail beyond is below 1e-6 at usual rates.
-const GOALS: usize = 13;
+/// Most goals of one side on the grid, plus one: the tail beyond is below 1e-4 up to 2.5 a match, and
+/// the tilt makes up for it in the prices.
+const GOALS: usize = 11;
 /// Scores on the grid.
 const CELLS: usize = GOALS * GOALS;
 /// Most markets of one fixture taken into account together.
@@ -24,6 +25,8 @@ const RATES: [f64; 2] = [1.5, 1.2];
 const PRIOR: f64 = 1e-4;
 /// Steps of the fit; six are usual.
 const FIT_STEPS_MAX: usize = 25;
+/// Change of a logarithmic rate at which the fit stops; the tilt does the rest exactly.
+const FIT_TOLERANCE: f64 = 1e-4;
 /// Largest distance of the fitted prices from the given ones; beyond, goals are not Poisson here
 /// (basketball, say) and there are no scenarios.
 const MISFIT_MAX: f64 = 0.15;
@@ -122,24 +125,66 @@ pub(crate) fn is_simple(market: Market) -> bool {
 /// the others). `None` when goals cannot explain them.
 pub(crate) fn joint(prices: &[MarketPrice]) -> Option<Scenarios> {
     debug_assert!(prices.len() <= MARKETS_MAX);
-    let grid: Vec<[u8; MARKETS_MAX]> = (0..CELLS)
-        .map(|cell| {
+    let classes = Classes::of(prices);
+    let all: Vec<Condition> = prices
+        .iter()
+        .enumerate()
+        .flat_map(|(market, price)| conditions(price).into_iter().map(move |f| (market, f)))
+        .collect();
+    let conditions = classes.values(&all);
+    let weights = fit(&classes, &conditions)?;
+    let scenarios = Scenarios { weights, states: classes.states };
+    tilt(scenarios, &conditions)
+}
+
+/// Which market a condition is about, and its value by state.
+type Condition = (usize, [f64; 5]);
+
+/// Scores that mean the same for every market, as one class.
+struct Classes {
+    states: Vec<[u8; MARKETS_MAX]>,
+    /// Class of each score on the grid.
+    of_cell: [u8; CELLS],
+}
+
+impl Classes {
+    fn of(prices: &[MarketPrice]) -> Self {
+        let mut states: Vec<[u8; MARKETS_MAX]> = Vec::new();
+        let of_cell = std::array::from_fn(|cell| {
             let score = Score { home: (cell / GOALS) as u16, away: (cell % GOALS) as u16 };
             let mut row = [0; MARKETS_MAX];
             for (slot, price) in row.iter_mut().zip(prices) {
                 *slot = state(price.market, score);
             }
-            row
-        })
-        .collect();
-    let all: Vec<(usize, [f64; 5])> = prices
-        .iter()
-        .enumerate()
-        .flat_map(|(market, price)| conditions(price).into_iter().map(move |f| (market, f)))
-        .collect();
-    let weights = fit(&grid, &all)?;
-    let scenarios = merge(&grid, &weights);
-    tilt(scenarios, &all)
+            let packed = u64::from_le_bytes(row);
+            let known = states.iter().position(|known| u64::from_le_bytes(*known) == packed);
+            known.unwrap_or_else(|| {
+                states.push(row);
+                states.len() - 1
+            }) as u8
+        });
+        Self { states, of_cell }
+    }
+
+    /// Each condition's value in each class.
+    fn values(&self, conditions: &[Condition]) -> Vec<Vec<f64>> {
+        let value = |(market, f): &Condition| {
+            self.states.iter().map(|row| f[usize::from(row[*market])]).collect()
+        };
+        conditions.iter().map(value).collect()
+    }
+
+    /// Weight of each class at these rates, and its slopes by the logarithm of each rate.
+    fn weights(&self, rates: [f64; 2]) -> [Vec<f64>; 3] {
+        let mut sums = [(); 3].map(|()| vec![0.0; self.states.len()]);
+        for (cell, weight) in poisson(rates).iter().enumerate() {
+            let class = usize::from(self.of_cell[cell]);
+            sums[0][class] += weight;
+            sums[1][class] += weight * ((cell / GOALS) as f64 - rates[0]);
+            sums[2][class] += weight * ((cell % GOALS) as f64 - rates[1]);
+        }
+        sums
+    }
 }
 
 /// Poisson weights of the grid's cells at these rates, summing to one.
@@ -157,23 +202,21 @@ fn poisson(rates: [f64; 2]) -> [f64; CELLS] {
     std::array::from_fn(|cell| home[cell / GOALS] * away[cell % GOALS])
 }
 
-/// Rates that come closest to the prices, by Gauss and Newton's method on their logarithms.
-fn fit(grid: &[[u8; MARKETS_MAX]], conditions: &[(usize, [f64; 5])]) -> Option<[f64; CELLS]> {
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Class weights at the rates that come closest to the prices, by Gauss and Newton's method on their
+/// logarithms; `None` when even those are far off.
+fn fit(classes: &Classes, conditions: &[Vec<f64>]) -> Option<Vec<f64>> {
     let start = RATES.map(f64::ln);
     let mut logs = start;
     for _ in 0..FIT_STEPS_MAX {
-        let rates = logs.map(f64::exp);
-        let weights = poisson(rates);
+        let [weights, home, away] = classes.weights(logs.map(f64::exp));
         let mut a = [PRIOR, 0.0, PRIOR];
         let mut b = [PRIOR * (start[0] - logs[0]), PRIOR * (start[1] - logs[1])];
-        for (market, f) in conditions {
-            let (mut miss, mut home, mut away) = (0.0, 0.0, 0.0);
-            for (cell, (row, weight)) in grid.iter().zip(&weights).enumerate() {
-                let term = weight * f[usize::from(row[*market])];
-                miss += term;
-                home += term * ((cell / GOALS) as f64 - rates[0]);
-                away += term * ((cell % GOALS) as f64 - rates[1]);
-            }
+        for f in conditions {
+            let (miss, home, away) = (dot(&weights, f), dot(&home, f), dot(&away, f));
             a = [a[0] + home * home, a[1] + home * away, a[2] + away * away];
             b = [b[0] - home * miss, b[1] - away * miss];
         }
@@ -183,57 +226,35 @@ fn fit(grid: &[[u8; MARKETS_MAX]], conditions: &[(usize, [f64; 5])]) -> Option<[
             ((b[1] * a[0] - b[0] * a[1]) / determinant).clamp(-0.5, 0.5),
         ];
         logs = [(logs[0] + step[0]).clamp(-4.0, 2.0), (logs[1] + step[1]).clamp(-4.0, 2.0)];
-        if step[0].abs().max(step[1].abs()) < 1e-7 {
+        if step[0].abs().max(step[1].abs()) < FIT_TOLERANCE {
             break;
         }
     }
-    let weights = poisson(logs.map(f64::exp));
-    let fits = conditions.iter().all(|(market, f)| {
-        let miss: f64 =
-            grid.iter().zip(&weights).map(|(row, w)| w * f[usize::from(row[*market])]).sum();
-        miss.abs() < MISFIT_MAX
-    });
-    fits.then_some(weights)
+    let [weights, ..] = classes.weights(logs.map(f64::exp));
+    conditions.iter().all(|f| dot(&weights, f).abs() < MISFIT_MAX).then_some(weights)
 }
 
-/// Scores that mean the same for every market become one scenario.
-fn merge(grid: &[[u8; MARKETS_MAX]], weights: &[f64; CELLS]) -> Scenarios {
-    let mut merged = Scenarios { weights: Vec::new(), states: Vec::new() };
-    for (row, weight) in grid.iter().zip(weights) {
-        match merged.states.iter().position(|known| known == row) {
-            Some(i) => merged.weights[i] += weight,
-            None => {
-                merged.states.push(*row);
-                merged.weights.push(*weight);
-            }
-        }
-    }
-    merged
-}
-
-/// Conditions as values by scenario, without those that the ones before already imply.
-fn independent(scenarios: &Scenarios, conditions: &[(usize, [f64; 5])]) -> Vec<Vec<f64>> {
+/// The conditions without those that the ones before already imply (a level handicap follows from
+/// 1X2): what is left of each after projecting on the others is its own.
+fn independent(weights: &[f64], conditions: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let mut kept: Vec<Vec<f64>> = Vec::new();
     let mut basis: Vec<Vec<f64>> = Vec::new();
-    let dot = |a: &[f64], b: &[f64]| {
-        scenarios.weights.iter().zip(a.iter().zip(b)).map(|(w, (a, b))| w * a * b).sum::<f64>()
+    let inner = |a: &[f64], b: &[f64]| {
+        weights.iter().zip(a.iter().zip(b)).map(|(w, (a, b))| w * a * b).sum::<f64>()
     };
-    let ones = vec![1.0; scenarios.weights.len()];
-    for (market, f) in conditions {
-        let value: Vec<f64> =
-            scenarios.states.iter().map(|row| f[usize::from(row[*market])]).collect();
-        let mean = dot(&value, &ones);
+    for value in conditions {
+        let mean = dot(weights, value);
         let mut rest: Vec<f64> = value.iter().map(|v| v - mean).collect();
-        let variance = dot(&rest, &rest);
+        let variance = inner(&rest, &rest);
         for direction in &basis {
-            let along = dot(&rest, direction);
+            let along = inner(&rest, direction);
             rest.iter_mut().zip(direction).for_each(|(r, d)| *r -= along * d);
         }
-        let unexplained = dot(&rest, &rest);
+        let unexplained = inner(&rest, &rest);
         if unexplained > IMPLIED * variance && unexplained > 1e-9 {
             let norm = unexplained.sqrt();
             basis.push(rest.iter().map(|r| r / norm).collect());
-            kept.push(value);
+            kept.push(value.clone());
         }
     }
     kept
@@ -241,14 +262,13 @@ fn independent(scenarios: &Scenarios, conditions: &[(usize, [f64; 5])]) -> Vec<V
 
 /// Re-weights by `exp(sum lambda f)` so that each condition is zero on average: Newton's method on
 /// the convex dual, the logarithm of the re-weighted sum.
-fn tilt(mut scenarios: Scenarios, conditions: &[(usize, [f64; 5])]) -> Option<Scenarios> {
-    let f = independent(&scenarios, conditions);
+fn tilt(mut scenarios: Scenarios, conditions: &[Vec<f64>]) -> Option<Scenarios> {
+    let f = independent(&scenarios.weights, conditions);
     let m = f.len();
     let mut lambda = vec![0.0; m];
     let (mut weights, mut dual) = tilted(&scenarios.weights, &f, &lambda);
     for _ in 0..TILT_STEPS_MAX {
-        let mean: Vec<f64> =
-            f.iter().map(|f| f.iter().zip(&weights).map(|(f, w)| f * w).sum()).collect();
+        let mean: Vec<f64> = f.iter().map(|f| dot(f, &weights)).collect();
         if mean.iter().all(|mean: &f64| mean.abs() < TILT_TOLERANCE) {
             scenarios.weights = weights;
             return Some(scenarios);

@@ -1,12 +1,22 @@
 //! Settings read back as written, and nonsense is refused with the range.
 
-use tideline_lenses::{Config, Error, LensConfig, Panel};
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails like the test itself")]
+
+use tideline_lenses::{Config, EXAMPLE, Error, LensConfig, Panel};
 
 #[test]
 fn defaults_survive_json() {
     let text = serde_json::to_string(&Config::default()).unwrap();
     assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), Config::default());
     assert_eq!(serde_json::from_str::<Config>("{}").unwrap(), Config::default());
+}
+
+#[test]
+fn the_examples_are_the_defaults() {
+    assert_eq!(serde_saphyr::from_str::<Config>(EXAMPLE).unwrap(), Config::default());
+    for (example, default) in LensConfig::examples().into_iter().zip(LensConfig::all()) {
+        assert_eq!(serde_saphyr::from_str::<LensConfig>(example).unwrap(), default, "{example}");
+    }
 }
 
 #[test]

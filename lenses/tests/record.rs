@@ -1,5 +1,7 @@
 //! The track record: views, and corrections that leave no trace.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails like the test itself")]
+
 use proptest::prelude::*;
 use schema::{BookRole, LeagueId, LensReading, MarketKind, Odds};
 use tideline_lenses::{BetKind, Learning, LensConfig, OddsBand, SettledBet, TrackRecord, Weights};

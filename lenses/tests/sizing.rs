@@ -1,5 +1,7 @@
 //! Sizing against closed forms, brute force and its own promises.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails like the test itself")]
+
 use proptest::prelude::*;
 use schema::{BookRole, Line, Market, MarketKind, Odds, Outcome, Score, Selection, Side, settle};
 use tideline_lenses::{

@@ -16,8 +16,9 @@ use schema::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::{Artifact, KindModel, LAYOUT, Mean, State, check, reference_weight};
 use crate::consensus::{Logs, Members, probabilities};
-use crate::ridge::{Coefficients, Sums};
+use crate::ridge::Coefficients;
 use crate::{Error, Fair, Pricer, Result};
 
 /// Name in topology and journal.
@@ -34,14 +35,8 @@ reference_power: 16.0
 deviation_floor: 0.02
 ";
 
-/// Layout of artifacts and states; goes up when they change.
-const LAYOUT: u16 = 1;
 /// Share of the consensus, relative to an equal one, from which a book is called the sharpest.
 const SHARPEST_MIN: f64 = 1.25;
-/// Markets of prior weight in a book's closing error.
-const ERROR_PRIOR_MARKETS: f64 = 50.0;
-/// Prior squared error of a book against the close, in squared log-probability.
-const ERROR_PRIOR: f64 = 0.008;
 /// Quotes of prior weight in the dispersion of a row.
 const DISPERSION_PRIOR_BOOKS: f64 = 2.0;
 
@@ -94,103 +89,6 @@ impl Config {
         within("reference_power", self.reference_power, 0.0, 100.0)?;
         within("deviation_floor", self.deviation_floor, 0.0, 1.0)
     }
-}
-
-/// A decayed mean that remembers how much it is a mean of.
-#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
-struct Mean<T> {
-    sum: T,
-    weight: f64,
-}
-
-/// Everything learned about one kind of market, as sums that can be decayed and added.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-struct Knowledge {
-    sums: Sums,
-    /// Squared error of each book against the close of the others.
-    errors: BTreeMap<BookId, Mean<f64>>,
-    /// What the live model left over, by league.
-    leagues: BTreeMap<LeagueId, Mean<Logs>>,
-}
-
-impl Knowledge {
-    fn decay(&mut self, factor: f64) {
-        self.sums.decay(factor);
-        for error in self.errors.values_mut() {
-            *error = Mean { sum: error.sum * factor, weight: error.weight * factor };
-        }
-        for league in self.leagues.values_mut() {
-            *league = Mean { sum: league.sum.map(|x| x * factor), weight: league.weight * factor };
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.sums.merge(&other.sums);
-        for (book, error) in &other.errors {
-            let mine = self.errors.entry(*book).or_default();
-            *mine = Mean { sum: mine.sum + error.sum, weight: mine.weight + error.weight };
-        }
-        for (league, drift) in &other.leagues {
-            let mine = self.leagues.entry(*league).or_default();
-            let sum = std::array::from_fn(|i| mine.sum[i] + drift.sum[i]);
-            *mine = Mean { sum, weight: mine.weight + drift.weight };
-        }
-    }
-}
-
-/// What one kind of market is priced with.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-struct KindModel {
-    coefficients: Coefficients,
-    leagues: BTreeMap<LeagueId, Logs>,
-    /// Weight of each book's closing price in the teacher.
-    reference: BTreeMap<BookId, f64>,
-}
-
-impl KindModel {
-    fn of(knowledge: &Knowledge, config: &Config) -> Self {
-        let drift =
-            |mean: &Mean<Logs>| mean.sum.map(|sum| sum / (mean.weight + config.league_shrink));
-        let reference = |error: &Mean<f64>| reference_weight(error, config.reference_power);
-        Self {
-            coefficients: knowledge.sums.solve(config.ridge),
-            leagues: knowledge.leagues.iter().map(|(id, mean)| (*id, drift(mean))).collect(),
-            reference: knowledge.errors.iter().map(|(id, error)| (*id, reference(error))).collect(),
-        }
-    }
-}
-
-/// An artifact: the model, and the sums it came from so that learning can go on anywhere.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Artifact {
-    layout: u16,
-    window_end: Time,
-    markets: BTreeMap<MarketKind, KindModel>,
-    knowledge: BTreeMap<MarketKind, Knowledge>,
-}
-
-impl Default for Artifact {
-    fn default() -> Self {
-        Self {
-            layout: LAYOUT,
-            window_end: Time::MIN,
-            markets: BTreeMap::new(),
-            knowledge: BTreeMap::new(),
-        }
-    }
-}
-
-/// A saved state: what is live, and what was shown since.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct State {
-    digest: String,
-    live: Artifact,
-    /// Up to when `learned` reaches.
-    learned_until: Time,
-    /// What all closed windows taught, whether or not their artifacts went live.
-    learned: BTreeMap<MarketKind, Knowledge>,
-    /// What was shown since.
-    fresh: BTreeMap<MarketKind, Knowledge>,
 }
 
 /// The market pricer.
@@ -286,13 +184,6 @@ impl MarketPricer {
     }
 }
 
-/// How much a book's closing price counts, by its past errors.
-fn reference_weight(error: &Mean<f64>, power: f64) -> f64 {
-    let mean =
-        (error.sum + ERROR_PRIOR * ERROR_PRIOR_MARKETS) / (error.weight + ERROR_PRIOR_MARKETS);
-    (ERROR_PRIOR / mean).powf(power)
-}
-
 /// Weighted mean of the members' logs, leaving one book out; `None` when nothing is left.
 fn weighted(members: &Members, weights: &[f64], without: Option<BookId>) -> Option<Logs> {
     let mut logs = [0.0; SELECTIONS_MAX];
@@ -377,7 +268,9 @@ impl Pricer for MarketPricer {
         if *learned_until != Time::MIN {
             let elapsed_ms = end.since(*learned_until).max(0) as f64;
             let factor = (-elapsed_ms / self.config.half_life.ms() as f64).exp2();
-            learned.values_mut().for_each(|knowledge| knowledge.decay(factor));
+            for knowledge in learned.values_mut() {
+                knowledge.decay(factor);
+            }
         }
         *learned_until = end;
         for (kind, fresh) in std::mem::take(fresh) {
@@ -417,14 +310,4 @@ impl Pricer for MarketPricer {
         self.state = state;
         Ok(())
     }
-}
-
-/// Refuses an artifact of another layout, or one whose pieces do not fit together.
-fn check(artifact: &Artifact, digest: &str) -> Result<()> {
-    let sound = artifact.knowledge.values().all(|knowledge| knowledge.sums.is_sound());
-    if artifact.layout == LAYOUT && sound {
-        return Ok(());
-    }
-    let found = if sound { artifact.layout } else { 0 };
-    Err(Error::Layout { digest: digest.to_owned(), found, known: LAYOUT })
 }
