@@ -1,0 +1,83 @@
+//! The sections that belong to no component, with their defaults and why they are what they are.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use model::PricerConfig;
+use schema::{Devig, Money, Span};
+use serde::{Deserialize, Serialize};
+
+/// Default of `data_dir`.
+pub(super) fn data_dir() -> PathBuf {
+    PathBuf::from("./state")
+}
+
+/// The `market` section: how markets are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MarketSettings {
+    /// How a book's margin is taken out: `power` (default), `proportional` or `shin`.
+    pub devig: Devig,
+    /// A quote older than this prices nothing. Default 7 days, which suits weekly collections; for
+    /// a live feed minutes are right.
+    pub stale_after: Span,
+    /// How long before kick-off a market counts as known to a decision. Default 5 minutes.
+    pub as_of_lead: Span,
+    /// Commission on winnings by book, as a fraction. Default: 0.05 at the Betfair exchange.
+    pub commission: BTreeMap<String, f64>,
+    /// Books whose closing price is the reference for closing line value, best first; the closing
+    /// consensus where none of them closed. Default: Pinnacle.
+    pub closing_reference: Vec<String>,
+}
+
+impl Default for MarketSettings {
+    fn default() -> Self {
+        Self {
+            devig: Devig::default(),
+            stale_after: Span::days(7),
+            as_of_lead: Span::minutes(5),
+            commission: BTreeMap::from([("BFE".to_owned(), 0.05)]),
+            closing_reference: vec!["PS".to_owned()],
+        }
+    }
+}
+
+/// The `model` section: how fair prices are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSettings {
+    /// Which pricer, and its settings.
+    pub pricer: PricerConfig,
+    /// Event time between two trainings. Default 7 days.
+    pub window: Span,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self { pricer: PricerConfig::default(), window: Span::days(7) }
+    }
+}
+
+/// The `bankroll` section: the paper account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bankroll {
+    /// What it starts with, in the account's currency. Default 10,000.
+    pub start: Money,
+    /// A paper bet is placed when its suggestion has stood this long. Default 1 minute, about what
+    /// a person needs.
+    pub fill_after: Span,
+    /// A settled bet is final this long after kick-off; until then its result can be corrected.
+    /// Default 3 days.
+    pub final_after: Span,
+}
+
+impl Default for Bankroll {
+    fn default() -> Self {
+        Self {
+            start: Money::from_scaled(10_000 * Money::SCALE),
+            fill_after: Span::minutes(1),
+            final_after: Span::days(3),
+        }
+    }
+}
