@@ -59,7 +59,8 @@ pub async fn watch(data_dir: PathBuf, door: Door, clock: std::sync::Arc<dyn Cloc
 fn waiting(dir: &Path) -> Vec<PathBuf> {
     let Ok(listing) = std::fs::read_dir(dir) else { return Vec::new() };
     let paths = listing.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
+    let mut paths: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
     paths.sort();
     paths.truncate(COMMANDS_MAX);
     paths

@@ -40,7 +40,11 @@ const FILES: [&str; 5] =
 
 impl DataDir {
     /// A directory for a rehearsal: made, or emptied of an earlier rehearsal.
-    pub fn rehearse(path: &Path, feeds: &[PathBuf], decisions: &crate::setup::Decisions) -> Result<Self> {
+    pub fn rehearse(
+        path: &Path,
+        feeds: &[PathBuf],
+        decisions: &crate::setup::Decisions,
+    ) -> Result<Self> {
         let dir = Self { path: path.to_path_buf() };
         if let (Ok(inside), Some(_)) = (path.canonicalize(), path.parent()) {
             for feed in feeds {
@@ -86,7 +90,11 @@ impl DataDir {
     /// Removes what an engine wrote here, and nothing else.
     fn clear(&self) -> Result<()> {
         let remove = |path: PathBuf, directory: bool| {
-            let done = if directory { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            let done = if directory {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            };
             match done {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     Err(Error::file("cannot replace", path, error))

@@ -40,7 +40,9 @@ pub struct DeadLetters {
 impl DeadLetters {
     /// Dead letters to `data_dir/dead_letters.jsonl`, or only in memory without a data directory.
     pub fn open(data_dir: Option<&Path>) -> Result<Self> {
-        let Some(dir) = data_dir else { return Ok(Self { file: None, written: 0, kept: Vec::new() }) };
+        let Some(dir) = data_dir else {
+            return Ok(Self { file: None, written: 0, kept: Vec::new() });
+        };
         let path = dir.join("dead_letters.jsonl");
         let file = File::options()
             .create(true)
@@ -85,7 +87,9 @@ impl DeadLetters {
             line.push('\n');
             self.written += line.len() as u64;
             if self.written >= FILE_BYTES_MAX {
-                line.push_str("{\"reason\":\"this file is full: move it away to go on recording\"}\n");
+                line.push_str(
+                    "{\"reason\":\"this file is full: move it away to go on recording\"}\n",
+                );
             }
             let wrote = file.write_all(line.as_bytes());
             wrote.map_err(|source| Error::file("cannot write", path.as_path(), source))?;

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use dataflow::Dataflow;
 use model::Pricer;
 use schema::{
-    Delta, Event, Fact, ModelLive, Names, Outbox, RegionId, SourceId, Suggestion, Tick,
-    Time,
+    Delta, Event, Fact, ModelLive, Names, Outbox, RegionId, SourceId, Suggestion, Tick, Time,
 };
 use sha2::{Digest, Sha256};
 use sinks::Sink;
@@ -35,7 +34,14 @@ pub enum Learning {
 /// Someone who wants to see every delta and outbox go by: the backtest, a progress bar, a test.
 pub trait Observer {
     /// One tick has been applied.
-    fn see(&mut self, delta: &Delta, outbox: &Outbox, names: &Names, pricer: &dyn Pricer, desk: &Desk);
+    fn see(
+        &mut self,
+        delta: &Delta,
+        outbox: &Outbox,
+        names: &Names,
+        pricer: &dyn Pricer,
+        desk: &Desk,
+    );
 }
 
 /// Nobody is looking.
@@ -143,7 +149,10 @@ impl Engine {
         for tick in &mut ticks {
             let next = self.last_tick + 1;
             if self.learning == Learning::Recorded && tick.number != next {
-                return Err(Error::TickOrder { found: tick.number, expected_after: self.last_tick });
+                return Err(Error::TickOrder {
+                    found: tick.number,
+                    expected_after: self.last_tick,
+                });
             }
             tick.number = next;
             self.last_tick = next;
@@ -191,7 +200,11 @@ impl Engine {
     }
 
     /// Trains at the end of a window; what was learned goes live as a tick of its own.
-    fn close_window(&mut self, window_end: Option<Time>, observer: &mut dyn Observer) -> Result<()> {
+    fn close_window(
+        &mut self,
+        window_end: Option<Time>,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         let (Learning::Train, Some(end)) = (self.learning, window_end) else { return Ok(()) };
         let Some(artifact) = self.pricer.close_window(end) else { return Ok(()) };
         let tick = model_live(self.pricer.name(), end, artifact);

@@ -51,7 +51,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// A feed inside the directory a rehearsal would replace.
-    #[error("{path} is inside the data directory this replay would replace: give another --data-dir")]
+    #[error(
+        "{path} is inside the data directory this replay would replace: give another --data-dir"
+    )]
     FeedInDataDir {
         /// The feed.
         path: PathBuf,

@@ -38,7 +38,10 @@ pub struct Feeding {
 
 impl Feeding {
     /// Opens every source with a channel of its own, for a merge by event time.
-    pub fn apart(handle: &Handle, sources: &BTreeMap<String, SourceConfig>) -> Result<(Self, Vec<Receiver<Chunk>>)> {
+    pub fn apart(
+        handle: &Handle,
+        sources: &BTreeMap<String, SourceConfig>,
+    ) -> Result<(Self, Vec<Receiver<Chunk>>)> {
         let mut tasks = Vec::new();
         let mut channels = Vec::new();
         for (name, config) in sources {
@@ -50,7 +53,10 @@ impl Feeding {
     }
 
     /// Opens every source onto one channel, for live arrival.
-    pub fn together(handle: &Handle, sources: &BTreeMap<String, SourceConfig>) -> Result<(Self, tokio::sync::mpsc::Sender<Chunk>, Receiver<Chunk>)> {
+    pub fn together(
+        handle: &Handle,
+        sources: &BTreeMap<String, SourceConfig>,
+    ) -> Result<(Self, tokio::sync::mpsc::Sender<Chunk>, Receiver<Chunk>)> {
         let (sender, receiver) = channel(CHUNKS_AHEAD_MAX);
         let mut tasks = Vec::new();
         for (name, config) in sources {

@@ -39,7 +39,8 @@ impl Feeds {
 
     /// Brings staleness up to a time; says whether any source changed.
     pub fn turn(&mut self, now: Time) -> bool {
-        let is_stale = |feed: &Feed| feed.last.is_some_and(|last| now.since(last) > feed.stale_after.ms());
+        let is_stale =
+            |feed: &Feed| feed.last.is_some_and(|last| now.since(last) > feed.stale_after.ms());
         let stale: Vec<_> =
             self.sources.iter().filter(|(_, feed)| is_stale(feed)).map(|(id, _)| *id).collect();
         let changed = stale != self.stale;

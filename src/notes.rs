@@ -1,7 +1,7 @@
 //! What the desk needs to know of a tick beside its delta: the facts that are not relational.
 
 use schema::{
-    BookId, Control, Fact, Fill, FixtureId, Market, Mark, ModelLive, QuoteState, Signal, Tick, Time,
+    BookId, Control, Fact, Fill, FixtureId, Mark, Market, ModelLive, QuoteState, Signal, Tick, Time,
 };
 
 /// A price declared an error.

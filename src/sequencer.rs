@@ -386,8 +386,10 @@ mod tests {
 
     #[test]
     fn a_quiet_summer_closes_one_window() {
-        assert_eq!(boundary_between(Time::from_ms(3), Time::from_ms(57), Span::from_ms(10)),
-                   Some(Time::from_ms(50)));
+        assert_eq!(
+            boundary_between(Time::from_ms(3), Time::from_ms(57), Span::from_ms(10)),
+            Some(Time::from_ms(50))
+        );
         assert_eq!(boundary_between(Time::from_ms(50), Time::from_ms(57), Span::from_ms(10)), None);
     }
 }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use dataflow::Dataflow;
 use model::{Pricer, PricerConfig};
-use schema::{BookId, Delta, Devig, Money, Names, Outbox, Span, Suggestion, Time};
+use schema::{BookId, Delta, Devig, Event, Money, NameId, Names, Outbox, Span, Suggestion, Time};
 use serde::{Deserialize, Serialize};
 use sinks::{Sink, SinkConfig};
-use sources::SourceConfig;
+use sources::{Chunk, SourceConfig};
 use tokio::runtime::Runtime;
 
 use crate::data_dir::DataDir;
@@ -36,6 +37,10 @@ pub struct Decisions {
     pub devig: Devig,
     /// A quote older than this prices nothing.
     pub stale_after: Span,
+    /// A price this far behind the newest one in its market is not bet at.
+    pub lag_max: Span,
+    /// A quote made this long before kick-off or later counts as a closing one.
+    pub closing_within: Span,
     /// How long before kick-off a market counts as known to a decision.
     pub as_of_lead: Span,
     /// Commission on winnings by book, as a fraction.
@@ -69,6 +74,8 @@ impl Decisions {
         Self {
             devig: topology.market.devig,
             stale_after: topology.market.stale_after,
+            lag_max: topology.market.lag_max,
+            closing_within: topology.market.closing_within,
             as_of_lead: topology.market.as_of_lead,
             commission: topology.market.commission.clone(),
             closing_reference: topology.market.closing_reference.clone(),
@@ -97,6 +104,8 @@ impl Decisions {
             fill_after: self.fill_after,
             final_after: self.final_after,
             stale_after: self.stale_after,
+            lag_max: self.lag_max,
+            closing_within: self.closing_within,
             commission_bps: commission.collect(),
             closing_reference: self.closing_reference.iter().map(|b| BookId::of(b)).collect(),
             exclude: excluded(&self.pricer),
@@ -133,7 +142,9 @@ impl Decisions {
 /// Books the pricer leaves out.
 fn excluded(pricer: &PricerConfig) -> Vec<BookId> {
     match pricer {
-        PricerConfig::Market(market) => market.exclude.iter().map(|book| BookId::of(book)).collect(),
+        PricerConfig::Market(market) => {
+            market.exclude.iter().map(|book| BookId::of(book)).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -153,7 +164,10 @@ pub struct Outfit {
 }
 
 /// Opens sinks by name.
-pub fn open_sinks(sinks: &BTreeMap<String, SinkConfig>, data_dir: &std::path::Path) -> Result<Vec<Box<dyn Sink>>> {
+pub fn open_sinks(
+    sinks: &BTreeMap<String, SinkConfig>,
+    data_dir: &std::path::Path,
+) -> Result<Vec<Box<dyn Sink>>> {
     sinks.iter().map(|(name, sink)| Ok(sink.open(name, data_dir)?)).collect()
 }
 
@@ -192,7 +206,11 @@ pub struct Done {
 
 impl Rehearsal {
     /// A rehearsal of raw feeds. `paths` are where they lie, so that none of them is replaced.
-    pub fn of_feeds(sources: BTreeMap<String, SourceConfig>, paths: Vec<PathBuf>, mut decisions: Decisions) -> Self {
+    pub fn of_feeds(
+        sources: BTreeMap<String, SourceConfig>,
+        paths: Vec<PathBuf>,
+        mut decisions: Decisions,
+    ) -> Self {
         decisions.feeds = sources.iter().map(|(name, s)| (name.clone(), s.stale_after())).collect();
         Self::new(Feed::Sources { sources, paths }, decisions)
     }
@@ -214,7 +232,14 @@ impl Rehearsal {
     }
 
     fn new(feed: Feed, decisions: Decisions) -> Self {
-        Self { feed, decisions, workers: 1, ticks_per_step: 256, data_dir: None, sinks: BTreeMap::new() }
+        Self {
+            feed,
+            decisions,
+            workers: 1,
+            ticks_per_step: 256,
+            data_dir: None,
+            sinks: BTreeMap::new(),
+        }
     }
 
     /// With this many dataflow workers.
@@ -246,7 +271,11 @@ impl Rehearsal {
     }
 
     /// Runs it to its end.
-    pub fn run(self, observer: &mut dyn Observer, after_step: impl FnMut(&dyn TickStream, &Engine)) -> Result<Done> {
+    pub fn run(
+        self,
+        observer: &mut dyn Observer,
+        after_step: impl FnMut(&dyn TickStream, &Engine),
+    ) -> Result<Done> {
         let outfit = self.outfit()?;
         let mut engine = self.decisions.engine(outfit)?;
         let failed = match &self.feed {
@@ -286,7 +315,9 @@ impl Rehearsal {
         let dir = DataDir::rehearse(path, paths, &self.decisions)?;
         let (journal, _) = Journal::create_or_open(&dir.journal(), rehearsal_journal())?;
         let mut sinks = if self.sinks.is_empty() { file_sinks() } else { self.sinks.clone() };
-        sinks.retain(|_, sink| !matches!(sink, SinkConfig::Console(_)) || learning == Learning::Train);
+        sinks.retain(|_, sink| {
+            !matches!(sink, SinkConfig::Console(_)) || learning == Learning::Train
+        });
         let sinks = open_sinks(&sinks, path)?;
         let dead_letters = DeadLetters::open(Some(path))?;
         Ok(Outfit { journal: Some(journal), sinks, dead_letters, learning, workers })
@@ -300,23 +331,64 @@ pub fn rehearse_lines(topology: &Topology, lines: &[String]) -> Result<Vec<Sugge
     for line in lines {
         parser.parse(line.as_bytes(), None, &mut events)?;
     }
-    let names = parser.names_mut().take_fresh();
-    let (sender, channel) = tokio::sync::mpsc::channel(1);
-    // The channel holds one chunk and nobody else sends, so this cannot fail.
-    let _ = sender.try_send(sources::Chunk { names, events, ..sources::Chunk::default() });
-    drop(sender);
-    let decisions = Decisions::of(topology);
+    events.sort_by_key(|event| event.event_time);
+    let facts = Facts { names: parser.names_mut().take_fresh(), events };
+    let mut said = Suggestions::default();
+    rehearse_facts(facts, &Decisions::of(topology), 1, 1, &mut said)?;
+    Ok(said.0)
+}
+
+/// Facts in memory, in the order they arrive.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Names they use.
+    pub names: Vec<(NameId, Arc<str>)>,
+    /// The facts.
+    pub events: Vec<Event>,
+}
+
+impl Facts {
+    /// Everything a source hands over.
+    pub fn of(source: &SourceConfig) -> Result<Self> {
+        let runtime = runtime()?;
+        let sources = BTreeMap::from([("feed".to_owned(), source.clone())]);
+        let (feeding, channels) = Feeding::apart(runtime.handle(), &sources)?;
+        let mut facts = Self::default();
+        for mut channel in channels {
+            while let Some(chunk) = channel.blocking_recv() {
+                facts.names.extend(chunk.names);
+                facts.events.extend(chunk.events);
+            }
+        }
+        match feeding.join(&runtime).pop() {
+            Some((_, error)) => Err(error),
+            None => Ok(facts),
+        }
+    }
+}
+
+/// Takes facts in memory through a whole engine: what tests and `validate` do.
+pub fn rehearse_facts(
+    facts: Facts,
+    decisions: &Decisions,
+    ticks_per_step: usize,
+    workers: usize,
+    observer: &mut dyn Observer,
+) -> Result<Engine> {
     let mut engine = decisions.engine(Outfit {
         journal: None,
         sinks: Vec::new(),
         dead_letters: DeadLetters::open(None)?,
         learning: Learning::Train,
-        workers: 1,
+        workers,
     })?;
+    let (sender, channel) = tokio::sync::mpsc::channel(1);
+    // The channel holds one chunk and nobody else sends, so this cannot fail.
+    let _ = sender.try_send(Chunk { names: facts.names, events: facts.events, ..Chunk::default() });
+    drop(sender);
     let mut stream = RawSequencer::new(vec![channel], decisions.window);
-    let mut said = Suggestions::default();
-    engine.run(&mut stream, 1, &mut said, |_, _| {})?;
-    Ok(said.0)
+    engine.run(&mut stream, ticks_per_step, observer, |_, _| {})?;
+    Ok(engine)
 }
 
 /// Collects what is suggested.

@@ -20,7 +20,9 @@ use super::{Shared, print, print_json, replay};
 /// Prices are as they stood at the last moment before closing quotes are known. Nothing later than
 /// that can have touched them.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  tideline backtest ../football --from 2019-07-01 --predictions P.csv")]
+#[command(
+    after_help = "Example:\n  tideline backtest ../football --from 2019-07-01 --predictions P.csv"
+)]
 pub struct Args {
     /// Feeds: a folder of football-data CSVs, JSON lines, tables
     #[arg(required = true, value_name = "FEED")]
@@ -47,7 +49,11 @@ struct Tested {
 
 /// Runs the command.
 pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
-    let mut watcher = Watcher { from: args.from.unwrap_or(Time::MIN), prices: BTreeMap::new(), forecasts: BTreeMap::new() };
+    let mut watcher = Watcher {
+        from: args.from.unwrap_or(Time::MIN),
+        prices: BTreeMap::new(),
+        forecasts: BTreeMap::new(),
+    };
     let replayed = replay::Args { feeds: args.feeds.clone(), from: args.from };
     let (summary, failed) = replay::rehearse(shared, &replayed, &mut watcher)?;
     if let Some(path) = &args.predictions {
@@ -67,7 +73,10 @@ fn in_words(tested: &Tested) -> String {
     let Some(((log_loss, close), ratio)) =
         tested.log_loss.zip(tested.log_loss_close).zip(tested.ratio)
     else {
-        return format!("{} fixtures priced, none of them has a result and a close\n", tested.predictions);
+        return format!(
+            "{} fixtures priced, none of them has a result and a close\n",
+            tested.predictions
+        );
     };
     format!(
         "{} fixtures priced; log-loss {log_loss:.5} against {close:.5} of the closing consensus \
@@ -139,5 +148,9 @@ impl Watcher {
 
 /// A CSV cell: quoted when it has to be.
 fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+    if cell.contains([',', '"', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
 }

@@ -9,7 +9,9 @@ use super::{Shared, print, print_json, shown};
 
 /// Stop staking: withdraw every suggestion and make no new one until `resume`
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  tideline halt --reason \"line-up leak, prices not to be trusted\"")]
+#[command(
+    after_help = "Example:\n  tideline halt --reason \"line-up leak, prices not to be trusted\""
+)]
 pub struct HaltArgs {
     #[command(flatten)]
     word: Word,

@@ -11,7 +11,9 @@ use super::{Shared, print, print_json};
 
 /// Verify or dump a journal
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tideline journal verify --data-dir ./state\n  tideline journal dump ./state/journal --from-tick 100 --ticks 5")]
+#[command(
+    after_help = "Examples:\n  tideline journal verify --data-dir ./state\n  tideline journal dump ./state/journal --from-tick 100 --ticks 5"
+)]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -26,7 +28,9 @@ enum Action {
         dir: Option<PathBuf>,
     },
     /// Print facts as JSON lines that `replay` reads
-    #[command(after_help = "Example:\n  tideline journal dump ./state/journal --from-tick 100 --ticks 5")]
+    #[command(
+        after_help = "Example:\n  tideline journal dump ./state/journal --from-tick 100 --ticks 5"
+    )]
     Dump {
         /// The journal directory; without it the data directory's
         dir: Option<PathBuf>,
@@ -70,13 +74,27 @@ fn in_words(found: &tideline::journal::Verification) -> String {
     let time = |time: Option<schema::Time>| time.map_or("-".to_owned(), |time| time.to_string());
     let mut text = format!(
         "{} ticks ({} to {}) with {} facts in {} segments, {} bytes\nfrom {} to {}\n",
-        found.ticks, found.first_tick, found.last_tick, found.events, found.segments, found.bytes,
-        time(found.first_time), time(found.last_time),
+        found.ticks,
+        found.first_tick,
+        found.last_tick,
+        found.events,
+        found.segments,
+        found.bytes,
+        time(found.first_time),
+        time(found.last_time),
     );
     if found.torn_tail_bytes > 0 {
-        text.push_str(&format!("torn tail of {} bytes: never acknowledged, cut off at the next start\n", found.torn_tail_bytes));
+        text.push_str(&format!(
+            "torn tail of {} bytes: never acknowledged, cut off at the next start\n",
+            found.torn_tail_bytes
+        ));
     }
-    text.push_str(&found.first_error.as_ref().map_or("sound\n".to_owned(), |error| format!("DAMAGED: {error}\n")));
+    text.push_str(
+        &found
+            .first_error
+            .as_ref()
+            .map_or("sound\n".to_owned(), |error| format!("DAMAGED: {error}\n")),
+    );
     text
 }
 

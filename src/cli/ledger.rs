@@ -11,7 +11,9 @@ use super::{Shared, print, print_json};
 
 /// Show the ledger of a data directory, worked out afresh from its journal
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tideline ledger --data-dir ./state --last 20\n  tideline ledger --league E0 --json")]
+#[command(
+    after_help = "Examples:\n  tideline ledger --data-dir ./state --last 20\n  tideline ledger --league E0 --json"
+)]
 pub struct Args {
     /// Only this competition
     #[arg(long, value_name = "NAME")]
@@ -31,11 +33,15 @@ pub struct Args {
 pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
     let dir = shared.data_dir(&shared.topology()?);
     let journal = tideline::engine::journal_dir(&dir);
-    let done = Rehearsal::of_journal(journal, None)?.workers(shared.workers()).run(&mut (), |_, _| {})?;
+    let done =
+        Rehearsal::of_journal(journal, None)?.workers(shared.workers()).run(&mut (), |_, _| {})?;
     let all = done.engine.counts().ledger();
     let wanted = |row: &&&LedgerRow| {
         args.league.as_ref().is_none_or(|league| *league == row.league)
-            && args.market.as_ref().is_none_or(|market| row.market.split(' ').next() == Some(market))
+            && args
+                .market
+                .as_ref()
+                .is_none_or(|market| row.market.split(' ').next() == Some(market))
             && args.status.as_ref().is_none_or(|status| status == row.status.name())
     };
     let mut rows: Vec<_> = all.iter().filter(wanted).copied().collect();
@@ -52,14 +58,32 @@ pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
 fn table(rows: &[&LedgerRow]) -> String {
     let mut text = format!(
         "{:10}  {:44}  {:22}  {:9}  {:8}  {:>7}  {:>9}  {:>9}  {:>7}  {:11}  {}\n",
-        "date", "game", "market", "selection", "book", "odds", "stake", "pnl", "clv", "status", "rev"
+        "date",
+        "game",
+        "market",
+        "selection",
+        "book",
+        "odds",
+        "stake",
+        "pnl",
+        "clv",
+        "status",
+        "rev"
     );
     for row in rows {
         let clv = row.clv.map_or("-".to_owned(), |clv| format!("{:+.1} %", clv * 100.0));
         text.push_str(&format!(
             "{:10}  {:44}  {:22}  {:9}  {:8}  {:>7}  {:>9}  {:>9}  {clv:>7}  {:11}  {}\n",
-            row.date, row.game_id, row.market, row.selection, row.book, row.odds, row.stake, row.pnl,
-            row.status.name(), row.revision,
+            row.date,
+            row.game_id,
+            row.market,
+            row.selection,
+            row.book,
+            row.odds,
+            row.stake,
+            row.pnl,
+            row.status.name(),
+            row.revision,
         ));
     }
     text.push_str(&format!("{} rows\n", rows.len()));

@@ -26,9 +26,11 @@ use tideline::topology::Topology;
 /// facts change.
 #[derive(Debug, Parser)]
 #[command(name = "tideline", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Start here:\n  tideline run            replay the bundled season into ./reports\n  \
+#[command(
+    after_help = "Start here:\n  tideline run            replay the bundled season into ./reports\n  \
     tideline replay FEED    try a change against recorded feeds\n  tideline run --help     what each \
-    command does, with an example")]
+    command does, with an example"
+)]
 struct Tideline {
     #[command(flatten)]
     shared: Shared,
@@ -118,7 +120,9 @@ fn complain(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(78);
     }
     let broken_pipe = error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     });
     if broken_pipe {
         return ExitCode::SUCCESS;
@@ -140,7 +144,11 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         return 74;
     }
     match error.downcast_ref::<tideline::Error>() {
-        Some(tideline::Error::Journal(_) | tideline::Error::TickOrder { .. } | tideline::Error::Source(_)) => 65,
+        Some(
+            tideline::Error::Journal(_)
+            | tideline::Error::TickOrder { .. }
+            | tideline::Error::Source(_),
+        ) => 65,
         Some(tideline::Error::LiveData { .. } | tideline::Error::FeedInDataDir { .. }) => 64,
         Some(tideline::Error::File { .. }) => 74,
         _ => 1,

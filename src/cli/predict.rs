@@ -13,7 +13,9 @@ use super::{Shared, print, print_json};
 
 /// Show fair prices, the best bets and what every lens says of them
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tideline predict game \"E0|2022-08-05|Crystal Palace|Arsenal\"\n  tideline predict slate --date 2022-08-06 --json")]
+#[command(
+    after_help = "Examples:\n  tideline predict game \"E0|2022-08-05|Crystal Palace|Arsenal\"\n  tideline predict slate --date 2022-08-06 --json"
+)]
 pub struct Args {
     #[command(subcommand)]
     what: What,
@@ -22,7 +24,9 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// One fixture
-    #[command(after_help = "Example:\n  tideline predict game \"E0|2022-08-05|Crystal Palace|Arsenal\"")]
+    #[command(
+        after_help = "Example:\n  tideline predict game \"E0|2022-08-05|Crystal Palace|Arsenal\""
+    )]
     Game {
         /// `League|YYYY-MM-DD|Home|Away`
         #[arg(value_name = "FIXTURE")]
@@ -95,7 +99,14 @@ impl LastLook {
 }
 
 impl Observer for LastLook {
-    fn see(&mut self, delta: &Delta, _: &Outbox, names: &Names, pricer: &dyn Pricer, desk: &tideline::desk::Desk) {
+    fn see(
+        &mut self,
+        delta: &Delta,
+        _: &Outbox,
+        names: &Names,
+        pricer: &dyn Pricer,
+        desk: &tideline::desk::Desk,
+    ) {
         let mut touched: Vec<_> = delta.markets.iter().map(|change| change.key.fixture).collect();
         touched.dedup();
         for fixture in touched {
@@ -117,7 +128,8 @@ impl Observer for LastLook {
 fn in_words(view: &FixtureView) -> String {
     let mut text = format!("{}  kick-off {}\n", view.fixture, view.kick_off);
     for (market, fair) in &view.fair {
-        let prices: Vec<_> = fair.iter().map(|f| format!("{} {:.3}", f.selection, f.probability)).collect();
+        let prices: Vec<_> =
+            fair.iter().map(|f| format!("{} {:.3}", f.selection, f.probability)).collect();
         text.push_str(&format!("  {market:24} fair {}\n", prices.join("  ")));
     }
     for candidate in &view.candidates {
@@ -128,8 +140,12 @@ fn in_words(view: &FixtureView) -> String {
         };
         text.push_str(&format!(
             "  {:24} {:5} at {:8} {:>6.2} against fair {:>6.2}  edge {:+.1} %  {verdict}\n",
-            candidate.market, candidate.selection, candidate.book, candidate.odds,
-            candidate.fair_odds, candidate.edge * 100.0,
+            candidate.market,
+            candidate.selection,
+            candidate.book,
+            candidate.odds,
+            candidate.fair_odds,
+            candidate.edge * 100.0,
         ));
         for lens in &candidate.lenses {
             text.push_str(&format!("      {:22} {:.2}  {}\n", lens.lens, lens.score, lens.reason));

@@ -46,7 +46,11 @@ pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
 }
 
 /// Replays feeds or a journal under the eyes of an observer.
-pub fn rehearse(shared: &Shared, args: &Args, observer: &mut dyn Observer) -> Result<(Summary, Vec<(String, tideline::Error)>)> {
+pub fn rehearse(
+    shared: &Shared,
+    args: &Args,
+    observer: &mut dyn Observer,
+) -> Result<(Summary, Vec<(String, tideline::Error)>)> {
     let topology = shared.topology()?;
     let mut decisions = Decisions::of(&topology);
     decisions.bets_from = args.from;
@@ -82,7 +86,10 @@ fn guess(feeds: &[PathBuf]) -> Result<BTreeMap<String, SourceConfig>> {
     let mut sources = BTreeMap::new();
     for (i, path) in feeds.iter().enumerate() {
         if !path.exists() {
-            bail!("{} does not exist: give a feed file, a folder of feeds or a journal", path.display());
+            bail!(
+                "{} does not exist: give a feed file, a folder of feeds or a journal",
+                path.display()
+            );
         }
         let name = if i == 0 { "feed".to_owned() } else { format!("feed_{}", i + 1) };
         sources.insert(name, sources::guess(path)?);
@@ -109,10 +116,25 @@ pub fn in_words(summary: &Summary) -> String {
          suggestions: {} issued, {} revised, {} withdrawn, {} expired, {} settled, {} corrected\n\
          ledger: {} bets, staked {}, profit {}, bankroll {}\n\
          closing line value: {} [{}, {}] over {} bets; deepest drawdown {:.1} %\n",
-        summary.events, summary.ticks, summary.rejected, summary.fixtures, summary.results,
-        done.issued, done.revised, done.withdrawn, done.expired, done.settled, done.corrected,
-        ledger.bets, ledger.staked, ledger.pnl, summary.bankroll,
-        percent(ledger.clv_mean), percent(ledger.clv_lo), percent(ledger.clv_hi), ledger.clv_bets,
+        summary.events,
+        summary.ticks,
+        summary.rejected,
+        summary.fixtures,
+        summary.results,
+        done.issued,
+        done.revised,
+        done.withdrawn,
+        done.expired,
+        done.settled,
+        done.corrected,
+        ledger.bets,
+        ledger.staked,
+        ledger.pnl,
+        summary.bankroll,
+        percent(ledger.clv_mean),
+        percent(ledger.clv_lo),
+        percent(ledger.clv_hi),
+        ledger.clv_bets,
         ledger.max_drawdown * 100.0,
     );
     if summary.hard_stops > 0 {

@@ -26,7 +26,9 @@ use super::{Shared, print, print_json, progress::Bar, replay, shown};
 /// and replaces what an earlier rehearsal left in the data directory. Any other runs until it is
 /// stopped, and goes on from its journal when it starts again.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tideline run\n  tideline run --topology topology.yaml --data-dir /var/lib/tideline")]
+#[command(
+    after_help = "Examples:\n  tideline run\n  tideline run --topology topology.yaml --data-dir /var/lib/tideline"
+)]
 pub struct Args {}
 
 /// Runs the command.
@@ -43,7 +45,8 @@ fn rehearse(shared: &Shared, topology: &Topology) -> Result<ExitCode> {
     let mut decisions = Decisions::of(topology);
     decisions.rehearse();
     let bar = Bar::new("run", shared.json());
-    let paths = topology.sources.values().filter_map(feeding::path_of).map(Path::to_path_buf).collect();
+    let paths =
+        topology.sources.values().filter_map(feeding::path_of).map(Path::to_path_buf).collect();
     let done = Rehearsal::of_feeds(topology.sources.clone(), paths, decisions)
         .workers(shared.workers())
         .ticks_per_step(shared.ticks_per_step())
@@ -66,7 +69,10 @@ fn finish(shared: &Shared, topology: &Topology, summary: &Summary) -> Result<()>
         _ => None,
     });
     for path in reports {
-        print(&format!("\nOpen {} in a browser: the Daily Edge Reports.\n", shown(&path.join("index.html"))))?;
+        print(&format!(
+            "\nOpen {} in a browser: the Daily Edge Reports.\n",
+            shown(&path.join("index.html"))
+        ))?;
     }
     Ok(())
 }
@@ -79,7 +85,8 @@ fn live(shared: &Shared, topology: &Topology) -> Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let stop = Arc::new(AtomicBool::new(false));
     let (feeding, sender, channel) = Feeding::together(runtime.handle(), &topology.sources)?;
-    let watch = control::watch(dir.path().to_path_buf(), sources::Door::new(sender), Arc::clone(&clock));
+    let watch =
+        control::watch(dir.path().to_path_buf(), sources::Door::new(sender), Arc::clone(&clock));
     runtime.spawn(watch);
     runtime.spawn(stop_on_signal(Arc::clone(&stop)));
     let window = topology.model.window;
@@ -95,7 +102,12 @@ fn live(shared: &Shared, topology: &Topology) -> Result<ExitCode> {
 }
 
 /// The engine as the journal left it, and the journal ready for more.
-fn recover(shared: &Shared, topology: &Topology, decisions: &Decisions, dir: &DataDir) -> Result<Engine> {
+fn recover(
+    shared: &Shared,
+    topology: &Topology,
+    decisions: &Decisions,
+    dir: &DataDir,
+) -> Result<Engine> {
     let (journal, recovery) = Journal::create_or_open(&dir.journal(), Options::default())
         .map_err(tideline::Error::from)?;
     let outfit = Outfit {
@@ -110,7 +122,8 @@ fn recover(shared: &Shared, topology: &Topology, decisions: &Decisions, dir: &Da
         let bar = Bar::new("recover", shared.json());
         let entries = journal::read(&dir.journal()).map_err(tideline::Error::from)?;
         let mut stream = RecordedTicks::new(entries, recovery.last_tick);
-        let recovered = engine.run(&mut stream, 256, &mut (), |stream, engine| bar.show(stream, engine));
+        let recovered =
+            engine.run(&mut stream, 256, &mut (), |stream, engine| bar.show(stream, engine));
         bar.done();
         recovered?;
     }
@@ -120,10 +133,11 @@ fn recover(shared: &Shared, topology: &Topology, decisions: &Decisions, dir: &Da
 
 /// Ends the stream at the first interrupt or termination signal; what is in hand is finished.
 async fn stop_on_signal(stop: Arc<AtomicBool>) {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(signal) => signal,
-        Err(_) => return,
-    };
+    let mut terminate =
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(signal) => signal,
+            Err(_) => return,
+        };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}

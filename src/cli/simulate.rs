@@ -15,7 +15,9 @@ use super::{Shared, print_json};
 /// The same seed always writes the same bytes. Results are drawn from the true probabilities, so a
 /// sharp consensus has a real edge over books that lag.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  tideline simulate --seed 7 --out season.jsonl.zst\n  tideline replay season.jsonl.zst")]
+#[command(
+    after_help = "Example:\n  tideline simulate --seed 7 --out season.jsonl.zst\n  tideline replay season.jsonl.zst"
+)]
 pub struct Args {
     /// Seed
     #[arg(long, default_value_t = 7, value_name = "N")]

@@ -12,7 +12,9 @@ use super::{BadTopology, Shared, print, print_json};
 /// Every problem is shown with its line, column and the text around it; a bad topology exits with
 /// 78.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tideline validate topology.yaml\n  tideline validate topology.yaml --connect   # also ask every source and sink whether it could start")]
+#[command(
+    after_help = "Examples:\n  tideline validate topology.yaml\n  tideline validate topology.yaml --connect   # also ask every source and sink whether it could start"
+)]
 pub struct Args {
     /// The topology; without it `--topology`, else the embedded defaults
     file: Option<PathBuf>,
@@ -40,7 +42,9 @@ pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
     let failed: Vec<_> = tests.iter().filter(|test| test.failure.is_some()).collect();
     if shared.json() {
         let (sources, sinks) = (topology.sources.len(), topology.sinks.len());
-        print_json(&serde_json::json!({ "valid": failed.is_empty(), "sources": sources, "sinks": sinks, "tests": tests }))?;
+        print_json(
+            &serde_json::json!({ "valid": failed.is_empty(), "sources": sources, "sinks": sinks, "tests": tests }),
+        )?;
     } else {
         for test in &tests {
             print(&format!("{test}\n"))?;
@@ -48,7 +52,10 @@ pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
         print(&format!(
             "{}: {} sources, {} sinks, {} of {} tests pass\n",
             if failed.is_empty() { "valid" } else { "not as its tests say" },
-            topology.sources.len(), topology.sinks.len(), tests.len() - failed.len(), tests.len(),
+            topology.sources.len(),
+            topology.sinks.len(),
+            tests.len() - failed.len(),
+            tests.len(),
         ))?;
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(78) })
@@ -74,6 +81,10 @@ fn connect(topology: &tideline::topology::Topology) -> Result<()> {
 /// Runs `graph`.
 pub fn graph(shared: &Shared, _args: &GraphArgs) -> Result<ExitCode> {
     let text = shared.topology()?.graph();
-    if shared.json() { print_json(&serde_json::json!({ "mermaid": text }))? } else { print(&text)? }
+    if shared.json() {
+        print_json(&serde_json::json!({ "mermaid": text }))?
+    } else {
+        print(&text)?
+    }
     Ok(ExitCode::SUCCESS)
 }

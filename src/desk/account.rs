@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use schema::{BookRole, FixtureId, LeagueId, Money};
+use schema::{BookRole, FixtureId, LeagueId, Money, Time};
 
 /// Money at stake on one unsettled bet, and where.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,7 @@ pub struct Placement {
 pub struct Account {
     bankroll: Money,
     peak: Money,
+    day: i64,
     open: Money,
     by_fixture: BTreeMap<FixtureId, Money>,
     by_league: BTreeMap<LeagueId, Money>,
@@ -41,6 +42,7 @@ impl Account {
         Self {
             bankroll,
             peak: bankroll,
+            day: i64::MIN,
             open: Money::ZERO,
             by_fixture: BTreeMap::new(),
             by_league: BTreeMap::new(),
@@ -81,7 +83,15 @@ impl Account {
     /// Books a profit or loss, or a difference to one booked before.
     pub fn book(&mut self, amount: Money) {
         self.bankroll += amount;
-        self.peak = self.peak.max(self.bankroll);
+    }
+
+    /// Turns the page when a new UTC day has begun. The peak is taken at the day's end, so that a
+    /// result corrected within the day leaves no trace in the drawdown.
+    pub fn turn_day(&mut self, time: Time) {
+        if time.day() > self.day {
+            self.day = time.day();
+            self.peak = self.peak.max(self.bankroll);
+        }
     }
 
     /// The bankroll.
@@ -119,10 +129,10 @@ impl Account {
         self.by_role.get(&role).copied().unwrap_or_default()
     }
 
-    /// Fraction below the highest bankroll so far.
+    /// Fraction below the highest bankroll at the end of any day before; 0 above it.
     pub fn drawdown(&self) -> f64 {
         if self.peak.is_positive() {
-            1.0 - self.bankroll.as_f64() / self.peak.as_f64()
+            (1.0 - self.bankroll.as_f64() / self.peak.as_f64()).max(0.0)
         } else {
             0.0
         }
@@ -151,7 +161,13 @@ mod tests {
 
     fn placement(fixture: u64, stake: i64) -> Placement {
         let stake = Money::from_scaled(stake * 100);
-        Placement { fixture: FixtureId(fixture), league: LeagueId(fixture % 2), day: 3, role: BookRole::Bookmaker, stake }
+        Placement {
+            fixture: FixtureId(fixture),
+            league: LeagueId(fixture % 2),
+            day: 3,
+            role: BookRole::Bookmaker,
+            stake,
+        }
     }
 
     proptest! {

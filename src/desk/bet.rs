@@ -84,7 +84,13 @@ pub struct Bet {
 impl Bet {
     /// What it puts at stake, and where.
     pub fn placement(&self, fixture: schema::FixtureId) -> Placement {
-        Placement { fixture, league: self.league, day: self.day, role: self.role, stake: self.stake }
+        Placement {
+            fixture,
+            league: self.league,
+            day: self.day,
+            role: self.role,
+            stake: self.stake,
+        }
     }
 
     /// Odds after commission.

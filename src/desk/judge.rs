@@ -27,7 +27,12 @@ const QUOTES_MAX: usize = 12;
 
 impl Desk {
     /// Looks again at every touched fixture and says what changed.
-    pub(super) fn judge(&mut self, touched: &BTreeSet<FixtureId>, names: &Names, pricer: &dyn Pricer) {
+    pub(super) fn judge(
+        &mut self,
+        touched: &BTreeSet<FixtureId>,
+        names: &Names,
+        pricer: &dyn Pricer,
+    ) {
         if self.state == RunState::Halt || self.now < self.settings.bets_from {
             return;
         }
@@ -39,7 +44,8 @@ impl Desk {
     fn judge_fixture(&mut self, fixture: FixtureId, names: &Names, pricer: &dyn Pricer) {
         let looks = self.look(fixture, &Depth::Edges, pricer);
         self.withdraw_refused(fixture, &looks);
-        let accepted: Vec<&Look> = looks.iter().filter(|look| self.can_stake(fixture, look)).collect();
+        let accepted: Vec<&Look> =
+            looks.iter().filter(|look| self.can_stake(fixture, look)).collect();
         if accepted.is_empty() {
             return;
         }
@@ -53,14 +59,17 @@ impl Desk {
     fn withdraw_refused(&mut self, fixture: FixtureId, looks: &[Look]) {
         let Some(entry) = self.slate.get(fixture) else { return };
         let started = entry.row.is_some_and(|row| row.kick_off <= self.now);
-        let standing = entry.bets.iter().filter(|bet| !bet.is_withdrawn() && bet.settlement.is_none());
+        let standing =
+            entry.bets.iter().filter(|bet| !bet.is_withdrawn() && bet.settlement.is_none());
         let mut refused: Vec<(EventId, String)> = Vec::new();
         for bet in standing.filter(|_| !started) {
-            let look = looks.iter().find(|l| l.market == bet.market && l.selection == bet.selection);
+            let look =
+                looks.iter().find(|l| l.market == bet.market && l.selection == bet.selection);
             match look {
                 Some(look) if look.passes() => {}
                 Some(look) => {
-                    let refusal = look.verdict.as_ref().and_then(|verdict| verdict.refusal.as_ref());
+                    let refusal =
+                        look.verdict.as_ref().and_then(|verdict| verdict.refusal.as_ref());
                     refused.push((bet.id, refusal.map_or_else(String::new, |r| r.reason.clone())));
                 }
                 None => refused.push((bet.id, "no fresh price is on offer any more".to_owned())),
@@ -75,8 +84,10 @@ impl Desk {
     /// has not been taken back too often.
     fn can_stake(&self, fixture: FixtureId, look: &Look) -> bool {
         let Some(entry) = self.slate.get(fixture) else { return false };
-        let mut same =
-            entry.bets.iter().filter(|bet| bet.market == look.market && bet.selection == look.selection);
+        let mut same = entry
+            .bets
+            .iter()
+            .filter(|bet| bet.market == look.market && bet.selection == look.selection);
         let placed = same.clone().any(|bet| bet.phase == Phase::Filled);
         let proposed = same.clone().any(|bet| bet.phase == Phase::Proposed);
         let often = same.nth(ISSUES_PER_SELECTION_MAX - 1).is_some();
@@ -108,16 +119,26 @@ impl Desk {
             .iter()
             .filter_map(|(market, market_row)| {
                 let fair = pricer.price(market_row, row.league, self.now)?;
-                Some(MarketPrice { market: *market, fair: fair.probabilities.map(Probability::as_f64) })
+                Some(MarketPrice {
+                    market: *market,
+                    fair: fair.probabilities.map(Probability::as_f64),
+                })
             })
             .collect();
-        let proposed: Vec<&Bet> = accepted.iter().filter_map(|look| self.proposal(fixture, look)).collect();
+        let proposed: Vec<&Bet> =
+            accepted.iter().filter_map(|look| self.proposal(fixture, look)).collect();
         let room = self.room(fixture, row.league, row.kick_off.day(), &proposed);
         size(&bets, &held, &prices, &room, self.settings.lenses.kelly_fraction)
     }
 
     /// What the caps leave, the proposals about to be resized counted as free.
-    fn room(&self, fixture: FixtureId, league: schema::LeagueId, day: i64, proposed: &[&Bet]) -> Room {
+    fn room(
+        &self,
+        fixture: FixtureId,
+        league: schema::LeagueId,
+        day: i64,
+        proposed: &[&Bet],
+    ) -> Room {
         let caps = &self.settings.lenses.caps;
         let free = |used: Money, of: &dyn Fn(&Bet) -> bool| {
             let own: Money = proposed.iter().filter(|bet| of(bet)).map(|bet| bet.stake).sum();
@@ -126,10 +147,12 @@ impl Desk {
         let left = |cap: f64, used: f64| (cap - used).max(0.0);
         let available = self.account.fraction(self.account.available())
             + self.account.fraction(proposed.iter().map(|bet| bet.stake).sum());
-        let role = |role: BookRole| free(self.account.on_role(role), &move |bet: &Bet| bet.role == role);
+        let role =
+            |role: BookRole| free(self.account.on_role(role), &move |bet: &Bet| bet.role == role);
         Room {
             bet: caps.bet.min(available),
-            fixture: left(caps.fixture, free(self.account.on_fixture(fixture), &|_| true)).min(available),
+            fixture: left(caps.fixture, free(self.account.on_fixture(fixture), &|_| true))
+                .min(available),
             league: left(caps.league, free(self.account.on_league(league), &|_| true)),
             day: left(caps.day, free(self.account.on_day(day), &|bet| bet.day == day)),
             bookmaker: left(caps.bookmaker, role(BookRole::Bookmaker)),
@@ -144,12 +167,21 @@ impl Desk {
     }
 
     /// Issues, revises, or lets a bet of no stake go.
-    fn stake(&mut self, fixture: FixtureId, look: &Look, stake: Stake, names: &Names, pricer: &dyn Pricer) {
+    fn stake(
+        &mut self,
+        fixture: FixtureId,
+        look: &Look,
+        stake: Stake,
+        names: &Names,
+        pricer: &dyn Pricer,
+    ) {
         let amount = self.account.bankroll().fraction(stake.fraction);
         debug_assert!(stake.fraction <= self.settings.lenses.caps.bet, "a stake is within its cap");
         let proposal = self.proposal(fixture, look).map(|bet| bet.id);
         match proposal {
-            Some(id) if amount.is_positive() => self.revise(fixture, id, look, amount, stake, names),
+            Some(id) if amount.is_positive() => {
+                self.revise(fixture, id, look, amount, stake, names)
+            }
             Some(id) => self.withdraw_bet(fixture, id, "the limits leave nothing to stake on it"),
             None if amount.is_positive() => self.issue(fixture, look, amount, stake, names, pricer),
             None => {}
@@ -243,7 +275,15 @@ impl Desk {
     }
 
     /// Brings a proposal up to date; silent when nothing a bettor would act on changed.
-    fn revise(&mut self, fixture: FixtureId, id: EventId, look: &Look, amount: Money, stake: Stake, names: &Names) {
+    fn revise(
+        &mut self,
+        fixture: FixtureId,
+        id: EventId,
+        look: &Look,
+        amount: Money,
+        stake: Stake,
+        names: &Names,
+    ) {
         let reduced = self.state != RunState::Run;
         self.with_bet(fixture, id, |desk, bet| {
             let amount = if reduced { amount.min(bet.stake) } else { amount };
@@ -274,7 +314,14 @@ impl Desk {
     }
 
     /// A message with everything that follows from the look.
-    fn filled_in(&self, mut message: Suggestion, fixture: FixtureId, look: &Look, stake: Stake, names: &Names) -> Suggestion {
+    fn filled_in(
+        &self,
+        mut message: Suggestion,
+        fixture: FixtureId,
+        look: &Look,
+        stake: Stake,
+        names: &Names,
+    ) -> Suggestion {
         let fair = look.probability();
         message.odds_min = odds_min(fair, self.settings.lenses.edge_min, look.commission_bps);
         message.fair_probability = fair;
@@ -286,7 +333,10 @@ impl Desk {
             message.lenses.clone_from(&verdict.readings);
             message.reason = format!(
                 "{:+.1}% edge at {}: fair price {:.2}. {}",
-                look.edge() * 100.0, look.odds, 1.0 / fair, verdict.reason(),
+                look.edge() * 100.0,
+                look.odds,
+                1.0 / fair,
+                verdict.reason(),
             );
         }
         message.quotes = self.quotes(fixture, look.market, look.selection, names);
@@ -294,7 +344,13 @@ impl Desk {
     }
 
     /// Every fresh price of a selection one can bet at, best first.
-    fn quotes(&self, fixture: FixtureId, market: Market, selection: Selection, names: &Names) -> Vec<SuggestionQuote> {
+    fn quotes(
+        &self,
+        fixture: FixtureId,
+        market: Market,
+        selection: Selection,
+        names: &Names,
+    ) -> Vec<SuggestionQuote> {
         let row = self.slate.get(fixture).and_then(|entry| entry.markets.get(&market));
         let Some(row) = row else { return Vec::new() };
         let offers = self.offers(row, selection).into_iter().take(QUOTES_MAX);

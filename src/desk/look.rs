@@ -84,7 +84,8 @@ impl Desk {
             let asked = Asked { row, market_row, fair: &fair, signals: &signals };
             for index in 0..market.selections().len() {
                 let selection = Selection(index as u8);
-                let full = matches!(depth, Depth::Everything) || held.contains(&(*market, selection));
+                let full =
+                    matches!(depth, Depth::Everything) || held.contains(&(*market, selection));
                 looks.extend(self.look_at(&asked, selection, full));
             }
         }
@@ -121,51 +122,70 @@ impl Desk {
     }
 
     /// Fresh prices one can bet at, best first after commission; ties go to the smaller book id.
-    pub(super) fn offers<'a>(&self, row: &'a MarketRow, selection: Selection) -> Vec<(&'a BookQuote, Odds, u32)> {
+    pub(super) fn offers<'a>(
+        &self,
+        row: &'a MarketRow,
+        selection: Selection,
+    ) -> Vec<(&'a BookQuote, Odds, u32)> {
         let mut offers: Vec<_> = row
             .books
             .iter()
-            .filter(|quote| quote.role != BookRole::Reference && self.is_fresh(quote))
+            .filter(|quote| quote.role != BookRole::Reference && self.is_fresh(row, quote))
             .filter_map(|quote| {
                 let odds = quote.prices[selection.index()];
-                let commission = self.settings.commission_bps.get(&quote.book).copied().unwrap_or(0);
+                let commission =
+                    self.settings.commission_bps.get(&quote.book).copied().unwrap_or(0);
                 odds.is_some().then_some((quote, odds, commission))
             })
             .collect();
-        offers.sort_by_key(|(quote, odds, bps)| (std::cmp::Reverse(odds.after_commission(*bps)), quote.book));
+        offers.sort_by_key(|(quote, odds, bps)| {
+            (std::cmp::Reverse(odds.after_commission(*bps)), quote.book)
+        });
         offers
     }
 
-    fn is_fresh(&self, quote: &BookQuote) -> bool {
-        self.now.since(quote.at) <= self.settings.stale_after.ms() && !self.feeds.is_stale(quote.book)
+    /// Whether a price can still be had: it is young enough, its feed is alive, and the book was
+    /// looked at when the newest in the market was.
+    fn is_fresh(&self, row: &MarketRow, quote: &BookQuote) -> bool {
+        self.now.since(quote.at) <= self.settings.stale_after.ms()
+            && row.updated_at.since(quote.at) <= self.settings.lag_max.ms()
+            && !self.feeds.is_stale(quote.book)
     }
 
     fn ask(&self, asked: &Asked<'_>, look: &Look) -> Option<Verdict> {
         let kind = BetKind::of(look.market.kind, look.odds, look.quote.role);
-        let case = Case::of(asked.market_row, &Ask {
-            now: self.now,
-            kick_off: asked.row.kick_off,
-            league: asked.row.league,
-            book: look.quote.book,
-            selection: look.selection,
-            commission_bps: look.commission_bps,
-            fair: look.probability(),
-            deviation: look.fair.deviation[look.selection.index()],
-            sharpest: look.fair.sharpest,
-            exclude: &self.settings.exclude,
-            standing: self.record.league(asked.row.league, look.market.kind),
-            record: self.record.bets(kind),
-            account: lenses::Account {
-                drawdown: self.account.drawdown(),
-                exposure: self.account.fraction(self.account.open()),
+        let case = Case::of(
+            asked.market_row,
+            &Ask {
+                now: self.now,
+                kick_off: asked.row.kick_off,
+                league: asked.row.league,
+                book: look.quote.book,
+                selection: look.selection,
+                commission_bps: look.commission_bps,
+                fair: look.probability(),
+                deviation: look.fair.deviation[look.selection.index()],
+                sharpest: look.fair.sharpest,
+                exclude: &self.settings.exclude,
+                standing: self.record.league(asked.row.league, look.market.kind),
+                record: self.record.bets(kind),
+                account: lenses::Account {
+                    drawdown: self.account.drawdown(),
+                    exposure: self.account.fraction(self.account.open()),
+                },
+                signals: asked.signals,
             },
-            signals: asked.signals,
-        })?;
+        )?;
         Some(self.panel.judge(&case, &self.weights))
     }
 
     /// Everything the desk sees in a fixture now.
-    pub fn explain(&self, fixture: FixtureId, names: &Names, pricer: &dyn Pricer) -> Option<FixtureView> {
+    pub fn explain(
+        &self,
+        fixture: FixtureId,
+        names: &Names,
+        pricer: &dyn Pricer,
+    ) -> Option<FixtureView> {
         let (entry, row) = self.bettable(fixture)?;
         let mut looks = self.look(fixture, &Depth::Everything, pricer);
         looks.sort_by(|a, b| b.edge().total_cmp(&a.edge()));
@@ -204,7 +224,12 @@ struct Asked<'a> {
 fn signals_of(entry: &Entry, fixture: FixtureId, market: Market) -> Vec<Signal> {
     let of_market = entry.signals.iter().filter(|((of, _), _)| *of == market);
     of_market
-        .map(|((market, name), value)| Signal { fixture, market: *market, name: *name, value_micros: *value })
+        .map(|((market, name), value)| Signal {
+            fixture,
+            market: *market,
+            name: *name,
+            value_micros: *value,
+        })
         .collect()
 }
 

@@ -12,7 +12,13 @@ use super::bet::Bet;
 pub const SCHEMA: u16 = 1;
 
 /// The id of a bet: what is bet, where, and when it was first suggested.
-pub fn bet_id(fixture: &str, market: Market, selection: Selection, book: &str, issued_ms: i64) -> EventId {
+pub fn bet_id(
+    fixture: &str,
+    market: Market,
+    selection: Selection,
+    book: &str,
+    issued_ms: i64,
+) -> EventId {
     let key = format!("{fixture}|{market}|{}|{book}|{issued_ms}", selection.name(market));
     EventId::of(key.as_bytes())
 }
@@ -37,7 +43,8 @@ impl Desk {
         message.emit_time = self.emit_time;
         message.odds = bet.odds;
         let stands = !matches!(next.action, Action::Withdrawn) && bet.phase != super::Phase::Closed;
-        message.stake = if stands || next.action == Action::Expired { bet.stake } else { Money::ZERO };
+        message.stake =
+            if stands || next.action == Action::Expired { bet.stake } else { Money::ZERO };
         if let Some(reason) = next.reason {
             message.reason = reason;
         }

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use lenses::{HardStop, Panel, TrackRecord, Weights};
 use model::Pricer;
 use schema::{
-    Command, Control, Delta, EventId, FairPrice, Fill, FixtureId, Forecast, LeagueId, MarketRow, Money, Names, Outbox, RunState,
-    Span, Time,
+    Command, Control, Delta, EventId, FairPrice, Fill, FixtureId, Forecast, LeagueId, MarketRow,
+    Money, Names, Outbox, RunState, Span, Time,
 };
 
 use crate::feeds::Feeds;
@@ -28,8 +28,8 @@ use crate::notes::{Notes, VoidedPrice};
 pub use account::{Account, Placement};
 pub use bet::{Bet, Phase, Settlement};
 pub use message::canonical;
-pub use slate::{Candidate, FairSelection, FixtureView};
 use slate::Slate;
+pub use slate::{Candidate, FairSelection, FixtureView};
 
 /// What the desk is told by the topology.
 #[derive(Clone, Debug)]
@@ -42,6 +42,10 @@ pub struct Settings {
     pub final_after: Span,
     /// A quote older than this prices nothing.
     pub stale_after: Span,
+    /// A price this far behind the newest one in its market is not bet at.
+    pub lag_max: Span,
+    /// A quote made this long before kick-off or later counts as a closing one.
+    pub closing_within: Span,
     /// Commission on winnings by book name, in basis points.
     pub commission_bps: std::collections::BTreeMap<schema::BookId, u32>,
     /// Books whose closing price is the reference for closing line value, best first; the closing
@@ -144,7 +148,13 @@ impl Desk {
     }
 
     /// Applies one tick's delta and notes; gives what leaves because of it.
-    pub fn apply(&mut self, delta: &Delta, notes: &Notes, names: &Names, pricer: &dyn Pricer) -> Outbox {
+    pub fn apply(
+        &mut self,
+        delta: &Delta,
+        notes: &Notes,
+        names: &Names,
+        pricer: &dyn Pricer,
+    ) -> Outbox {
         self.tick = delta.tick;
         self.now = delta.time;
         self.emit_time = notes.emit_time;
@@ -178,6 +188,7 @@ impl Desk {
                 Due::Resume => self.resume("rehearsal: released after the hard stop's rest"),
             }
         }
+        self.account.turn_day(self.now);
     }
 
     /// Puts kick-offs of new and moved fixtures on the calendar.
@@ -186,18 +197,27 @@ impl Desk {
             let fixture = change.key;
             if let Some(before) = &change.before {
                 self.due.remove(&(before.kick_off, Due::KickOff(fixture)));
-                self.due.remove(&(before.kick_off.plus(self.settings.final_after), Due::Final(fixture)));
+                self.due.remove(&(
+                    before.kick_off.plus(self.settings.final_after),
+                    Due::Final(fixture),
+                ));
             }
             if let Some(after) = &change.after {
                 self.due.insert((after.kick_off, Due::KickOff(fixture)));
-                self.due.insert((after.kick_off.plus(self.settings.final_after), Due::Final(fixture)));
+                self.due
+                    .insert((after.kick_off.plus(self.settings.final_after), Due::Final(fixture)));
             }
         }
     }
 
     fn obey(&mut self, controls: &[Control]) {
         for control in controls {
-            let why = format!("{} by {}: {}", command_name(control.command), control.operator, control.reason);
+            let why = format!(
+                "{} by {}: {}",
+                command_name(control.command),
+                control.operator,
+                control.reason
+            );
             match control.command {
                 Command::Halt => self.halt(why),
                 Command::Reduce => {
@@ -247,7 +267,9 @@ impl Desk {
             let Some(entry) = self.slate.get_mut(change.key.fixture) else { continue };
             let Some(fixture) = entry.row else { continue };
             let Some(fair) = pricer.price(row, fixture.league, row.updated_at) else { continue };
-            entry.forecasts.insert(change.key.market, fair.probabilities.map(schema::Probability::as_f64));
+            entry
+                .forecasts
+                .insert(change.key.market, fair.probabilities.map(schema::Probability::as_f64));
             self.outbox.prices.push(FairPrice {
                 fixture: change.key.fixture,
                 kick_off: fixture.kick_off,
@@ -256,7 +278,7 @@ impl Desk {
             });
         }
         for change in &delta.results {
-            let forecast = self.slate.forecast(change.key, names);
+            let forecast = self.slate.forecast(change.key, names, &self.settings);
             if let (Some(forecast), Some(result)) = (forecast, &change.after) {
                 self.score(change.key, forecast, result);
             }
@@ -296,7 +318,9 @@ impl Desk {
         for void in voids {
             let Some(entry) = self.slate.get_mut(void.fixture) else { continue };
             let hit = |bet: &Bet| {
-                bet.market == void.market && bet.book == void.book && bet.quoted_at == void.quoted_at
+                bet.market == void.market
+                    && bet.book == void.book
+                    && bet.quoted_at == void.quoted_at
             };
             let ids: Vec<_> = entry.bets.iter().filter(|bet| hit(bet)).map(|bet| bet.id).collect();
             for id in ids {

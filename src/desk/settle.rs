@@ -17,7 +17,12 @@ const CLV_STEP: f64 = 1e-12;
 
 impl Desk {
     /// Runs `change` on one bet, wherever it is.
-    pub(super) fn with_bet(&mut self, fixture: FixtureId, id: EventId, change: impl FnOnce(&mut Self, &mut Bet)) {
+    pub(super) fn with_bet(
+        &mut self,
+        fixture: FixtureId,
+        id: EventId,
+        change: impl FnOnce(&mut Self, &mut Bet),
+    ) {
         let Some(entry) = self.slate.get_mut(fixture) else { return };
         let Some(index) = entry.bets.iter().position(|bet| bet.id == id) else { return };
         let mut bet = entry.bets[index].clone();
@@ -87,7 +92,8 @@ impl Desk {
         if entry.row.is_some_and(|row| row.kick_off != at) {
             return;
         }
-        let running: Vec<_> = entry.bets.iter().filter(|bet| !bet.is_withdrawn()).map(|bet| bet.id).collect();
+        let running: Vec<_> =
+            entry.bets.iter().filter(|bet| !bet.is_withdrawn()).map(|bet| bet.id).collect();
         for id in running {
             self.with_bet(fixture, id, |desk, bet| {
                 desk.close(fixture, bet);
@@ -108,7 +114,8 @@ impl Desk {
             self.due.insert((again, Due::Final(fixture)));
             return;
         }
-        let settled: Vec<_> = entry.bets.iter().filter(|bet| bet.settlement.is_some()).map(|bet| bet.id).collect();
+        let settled: Vec<_> =
+            entry.bets.iter().filter(|bet| bet.settlement.is_some()).map(|bet| bet.id).collect();
         for id in settled {
             self.with_bet(fixture, id, |desk, bet| {
                 bet.is_final = true;
@@ -157,11 +164,16 @@ impl Desk {
         let results = delta.results.iter().map(|change| change.key);
         let closing = delta.closing.iter().map(|change| change.key.fixture);
         let fixtures = delta.fixtures.iter().map(|change| change.key);
-        let touched: std::collections::BTreeSet<_> = results.chain(closing).chain(fixtures).collect();
+        let touched: std::collections::BTreeSet<_> =
+            results.chain(closing).chain(fixtures).collect();
         for fixture in touched {
             let Some(entry) = self.slate.get(fixture) else { continue };
-            let filled: Vec<_> =
-                entry.bets.iter().filter(|bet| bet.phase == Phase::Filled).map(|bet| bet.id).collect();
+            let filled: Vec<_> = entry
+                .bets
+                .iter()
+                .filter(|bet| bet.phase == Phase::Filled)
+                .map(|bet| bet.id)
+                .collect();
             for id in filled {
                 self.with_bet(fixture, id, |desk, bet| desk.restate(fixture, bet));
             }
@@ -221,7 +233,8 @@ impl Desk {
     fn record_bet(&mut self, bet: &mut Bet) {
         let counts = bet.settlement.is_some_and(|s| s.outcome != Outcome::Void);
         let kind = BetKind::of(bet.market.kind, bet.odds, bet.role);
-        let now = counts.then(|| SettledBet::new(kind, bet.clv, bet.unit_pnl(), &bet.message.lenses));
+        let now =
+            counts.then(|| SettledBet::new(kind, bet.clv, bet.unit_pnl(), &bet.message.lenses));
         match (std::mem::replace(&mut bet.counted, now), now) {
             (Some(before), Some(after)) => self.record.restated(&before, &after),
             (Some(before), None) => self.record.unsettled(&before),
@@ -233,7 +246,8 @@ impl Desk {
 
     fn clv_of(&self, entry: &Entry, bet: &Bet) -> Option<f64> {
         let references = &self.settings.closing_reference;
-        let closing = entry.closing_price(bet.market, bet.selection, references)?;
+        let within = self.settings.closing_within;
+        let closing = entry.closing_fair(bet.market, references, within)?[bet.selection.index()];
         (!bet.price_void).then(|| closing_line_value(bet.net_odds(), closing))
     }
 }

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schema::{
-    BookId, Change, Delta, FixtureId, FixtureRow, Forecast, FormRow, Market, MarketKey, MarketRow,
-    NameId, Names, Odds, Probability, ResultRow, SELECTIONS_MAX, Selection, Signal,
+    BookId, BookQuote, BookRole, Change, Delta, FixtureId, FixtureRow, Forecast, FormRow, Market,
+    MarketKey, MarketRow, NameId, Names, Odds, Probability, ResultRow, SELECTIONS_MAX, Signal,
+    Span,
 };
+
+use super::Settings;
 
 use super::bet::Bet;
 
@@ -158,17 +161,23 @@ impl Slate {
     }
 
     /// The 1X2 forecast of a fixture, its outcome still to be filled in.
-    pub fn forecast(&self, fixture: FixtureId, names: &Names) -> Option<Forecast> {
+    pub fn forecast(
+        &self,
+        fixture: FixtureId,
+        names: &Names,
+        settings: &Settings,
+    ) -> Option<Forecast> {
         let entry = self.fixtures.get(&fixture)?;
         let row = entry.row?;
         let fair = *entry.forecasts.get(&Market::ONE_X_TWO)?;
-        let closing = entry.closing.get(&Market::ONE_X_TWO).filter(|row| row.consensus_books > 0);
+        let (references, within) = (&settings.closing_reference, settings.closing_within);
+        let closing = entry.closing_fair(Market::ONE_X_TWO, references, within);
         Some(Forecast {
             fixture: names.get(fixture).to_owned(),
             league: names.get(row.league).to_owned(),
             kick_off: row.kick_off,
             fair,
-            closing: closing.map(|row| row.consensus.map(Probability::as_f64)),
+            closing,
             outcome: 0,
         })
     }
@@ -191,21 +200,39 @@ fn take_market(
 }
 
 impl Entry {
-    /// The fair closing price of a selection: the best reference book that closed complete, else
-    /// the closing consensus.
-    pub fn closing_price(&self, market: Market, selection: Selection, references: &[BookId]) -> Option<Probability> {
+    /// The fair closing prices of a market: the best reference book that closed complete, else the
+    /// mean of the books one can bet with that did. Quotes made before `closing_within` of kick-off
+    /// are not closing ones, however long they stood.
+    pub fn closing_fair(
+        &self,
+        market: Market,
+        references: &[BookId],
+        closing_within: Span,
+    ) -> Option<[f64; SELECTIONS_MAX]> {
         let row = self.closing.get(&market)?;
-        let complete = |book: &BookId| row.book(*book).filter(|quote| quote.is_complete());
-        let fair = match references.iter().find_map(complete) {
-            Some(quote) => quote.fair,
-            None if row.consensus_books > 0 => row.consensus,
-            None => return None,
-        };
-        Some(fair[selection.index()])
+        let from = self.row?.kick_off.minus(closing_within);
+        let closed = |quote: &&BookQuote| quote.is_complete() && quote.at >= from;
+        let reference = references.iter().find_map(|book| row.book(*book).filter(closed));
+        if let Some(quote) = reference {
+            return Some(quote.fair.map(Probability::as_f64));
+        }
+        let books: Vec<_> =
+            row.books.iter().filter(|q| q.role != BookRole::Reference).filter(closed).collect();
+        if books.is_empty() {
+            return None;
+        }
+        let mut mean = [0_u64; SELECTIONS_MAX];
+        for quote in &books {
+            for (sum, fair) in mean.iter_mut().zip(quote.fair) {
+                *sum += fair.scaled();
+            }
+        }
+        let n = books.len() as f64 * Probability::SCALE as f64;
+        Some(mean.map(|sum| sum as f64 / n))
     }
 }
 
 /// Closing line value of a price: `odds x closing fair probability - 1`.
-pub fn closing_line_value(odds: Odds, closing: Probability) -> f64 {
-    odds.decimal() * closing.as_f64() - 1.0
+pub fn closing_line_value(odds: Odds, closing_fair: f64) -> f64 {
+    odds.decimal() * closing_fair - 1.0
 }

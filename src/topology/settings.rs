@@ -21,6 +21,12 @@ pub struct MarketSettings {
     /// A quote older than this prices nothing. Default 7 days, which suits weekly collections; for
     /// a live feed minutes are right.
     pub stale_after: Span,
+    /// A price this far behind the newest one in its market is not bet at: the book was not looked
+    /// at when the others were. Default 1 hour; for a feed that sends only changes, more.
+    pub lag_max: Span,
+    /// A quote counts as a closing one when it was made this long before kick-off or later; without
+    /// one there is no closing line value. Default 6 hours.
+    pub closing_within: Span,
     /// How long before kick-off a market counts as known to a decision. Default 5 minutes.
     pub as_of_lead: Span,
     /// Commission on winnings by book, as a fraction. Default: 0.05 at the Betfair exchange.
@@ -35,6 +41,8 @@ impl Default for MarketSettings {
         Self {
             devig: Devig::default(),
             stale_after: Span::days(7),
+            lag_max: Span::hours(1),
+            closing_within: Span::hours(6),
             as_of_lead: Span::minutes(5),
             commission: BTreeMap::from([("BFE".to_owned(), 0.05)]),
             closing_reference: vec!["PS".to_owned()],
@@ -68,7 +76,7 @@ pub struct Bankroll {
     /// a person needs.
     pub fill_after: Span,
     /// A settled bet is final this long after kick-off; until then its result can be corrected.
-    /// Default 3 days.
+    /// Default 30 days.
     pub final_after: Span,
 }
 
@@ -77,7 +85,7 @@ impl Default for Bankroll {
         Self {
             start: Money::from_scaled(10_000 * Money::SCALE),
             fill_after: Span::minutes(1),
-            final_after: Span::days(3),
+            final_after: Span::days(30),
         }
     }
 }

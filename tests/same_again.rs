@@ -1,0 +1,93 @@
+//! Replay is live: the same facts give the same bytes, whatever the batching, the number of
+//! workers or the way they come (feed or journal), and the same views whatever the order.
+
+mod common;
+
+use common::{Seen, decisions, run, seasons, shuffled, simulated};
+use tideline::journal;
+use tideline::setup::{Facts, Rehearsal};
+
+fn digest(facts: &Facts, ticks_per_step: usize, workers: usize) -> String {
+    run(facts.clone(), &decisions(), ticks_per_step, workers).0.digest()
+}
+
+fn any_batching_and_workers(facts: &Facts) {
+    let (engine, seen) = run(facts.clone(), &decisions(), 100, 1);
+    assert!(seen.messages.len() > 20, "there is something to compare: {}", seen.messages.len());
+    for (ticks_per_step, workers) in [(1, 1), (10_000, 1), (100, 2), (7, 3)] {
+        assert_eq!(
+            digest(facts, ticks_per_step, workers),
+            engine.digest(),
+            "{ticks_per_step} {workers}"
+        );
+    }
+}
+
+#[test]
+fn a_made_up_season_is_the_same_in_any_batching() {
+    any_batching_and_workers(&simulated(3));
+}
+
+#[test]
+fn real_seasons_are_the_same_in_any_batching() {
+    let Some(facts) = seasons(&["E0_2122", "E0_2223", "SP1_2223"]) else { return };
+    any_batching_and_workers(&facts);
+}
+
+/// Shuffled within a bound and doubled, the facts come to the same views.
+fn any_order(facts: &Facts) {
+    let straight = run(facts.clone(), &decisions(), 100, 1).1.views;
+    for seed in 1..=3 {
+        let events = shuffled(facts.events.clone(), 40, seed);
+        let mixed = Facts { names: facts.names.clone(), events };
+        assert!(run(mixed, &decisions(), 50, 1).1.views == straight, "shuffle {seed}");
+    }
+    let doubled = facts.events.iter().flat_map(|event| [event.clone(), event.clone()]).collect();
+    let doubled = Facts { names: facts.names.clone(), events: doubled };
+    assert!(run(doubled, &decisions(), 100, 2).1.views == straight, "doubled");
+}
+
+#[test]
+fn a_made_up_season_comes_to_the_same_views_in_any_order() {
+    any_order(&simulated(4));
+}
+
+#[test]
+fn a_real_season_comes_to_the_same_views_in_any_order() {
+    let Some(facts) = seasons(&["E0_2223"]) else { return };
+    any_order(&facts);
+}
+
+/// The journal that a run wrote gives the run again.
+#[test]
+fn the_journal_replays_as_it_ran() {
+    let config = sources::simulate::Config { weeks: 10, ..sources::simulate::Config::default() };
+    let sources = [("feed".to_owned(), sources::SourceConfig::Simulate(config))];
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("state");
+    let first = Rehearsal::of_feeds(sources.into(), Vec::new(), decisions())
+        .data_dir(Some(dir.clone()))
+        .run(&mut (), |_, _| {})
+        .unwrap();
+    assert!(first.failed.is_empty());
+    assert!(
+        first.summary.suggestions.issued > 0 && first.summary.models > 3,
+        "{:?}",
+        first.summary
+    );
+    let mut seen = Seen::default();
+    let again = Rehearsal::of_journal(dir.join("journal"), None)
+        .unwrap()
+        .ticks_per_step(1_000)
+        .workers(2)
+        .run(&mut seen, |_, _| {})
+        .unwrap();
+    assert_eq!(again.summary.digest, first.summary.digest);
+    assert_eq!(again.summary.ticks, first.summary.ticks);
+    assert_eq!(again.summary.suggestions, first.summary.suggestions);
+    let written = std::fs::read_to_string(dir.join("suggestions.jsonl")).unwrap();
+    let lines: Vec<&str> = written.lines().collect();
+    assert_eq!(lines.len(), seen.messages.len());
+    assert!(lines.iter().zip(&seen.messages).all(|(line, (_, message))| line == message));
+    assert_eq!(journal::verify(&dir.join("journal")).unwrap().ticks, first.summary.ticks);
+}
