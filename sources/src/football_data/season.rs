@@ -66,8 +66,8 @@ struct Kept {
 pub(super) struct Due {
     pub time: Time,
     row: u32,
-    phase: Phase,
-    revision: u16,
+    pub phase: Phase,
+    pub revision: u16,
 }
 
 /// All rows of all files.
@@ -224,6 +224,12 @@ impl Season {
         }
         due.sort_unstable();
         due
+    }
+
+    /// The fixture that a phase is about.
+    #[cfg(feature = "http")]
+    pub fn fixture(&self, due: &Due) -> schema::FixtureId {
+        self.rows[due.row as usize].fixture.fixture
     }
 
     /// Appends the facts of a phase; those without a `received_time` were received as they
