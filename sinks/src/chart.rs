@@ -25,6 +25,8 @@ pub(crate) struct Size {
     pub height: f64,
     /// Points drawn at this width.
     pub points_max: usize,
+    /// Whether the end of a line is labelled.
+    pub has_label: bool,
     /// Appended to ids and used as CSS class.
     pub name: &'static str,
 }
@@ -32,10 +34,15 @@ pub(crate) struct Size {
 impl Size {
     /// Beside text on a desktop.
     pub(crate) const WIDE: Self =
-        Self { width: 960.0, height: 270.0, points_max: POINTS_MAX, name: "wide" };
+        Self { width: 960.0, height: 270.0, points_max: POINTS_MAX, has_label: true, name: "wide" };
     /// On a phone: taller, with the same size of type.
-    pub(crate) const NARROW: Self =
-        Self { width: 400.0, height: 260.0, points_max: POINTS_MAX / 2, name: "narrow" };
+    pub(crate) const NARROW: Self = Self {
+        width: 400.0,
+        height: 260.0,
+        points_max: POINTS_MAX / 2,
+        has_label: false,
+        name: "narrow",
+    };
 }
 
 /// The rectangle inside the axes, and the way from values to coordinates.
@@ -100,13 +107,14 @@ impl LineChart<'_> {
         let x = Axis::days(
             line.first().map_or(0.0, |point| point.0),
             line.last().map_or(1.0, |point| point.0),
-            (size.width / 105.0) as usize,
+            (size.width / 95.0) as usize,
         );
         let widest = self.y.ticks.iter().map(|(_, label)| label.chars().count()).max();
-        let last_width = 7.4 * self.last.chars().count() as f64;
+        let last = if size.has_label { self.last } else { "" };
+        let last_width = 8.8 * last.chars().count() as f64;
         let plot = Plot {
-            left: 16.0 + 7.2 * widest.unwrap_or(1) as f64,
-            right: size.width - (14.0 + last_width),
+            left: 14.0 + 7.6 * widest.unwrap_or(1) as f64,
+            right: size.width - (14.0 + last_width).max(26.0),
             top: 14.0,
             bottom: size.height - 30.0,
             x: (x.low, x.high),
@@ -123,7 +131,7 @@ impl LineChart<'_> {
             let (cx, cy) = (plot.x(*dot_x), plot.y(*dot_y));
             let _ = write!(out, r#"<circle class="dot" cx="{cx:.1}" cy="{cy:.1}" r="1.7"/>"#);
         }
-        draw_line(&mut out, &plot, &line, self.last);
+        draw_line(&mut out, &plot, &line, last);
         out.push_str("</svg>");
         out
     }

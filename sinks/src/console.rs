@@ -3,6 +3,8 @@
 //! Piped into a file it says nothing unless asked, so that a command's own output stays clean. The
 //! drawing is a pure function of the state; only the pace of redrawing looks at the clock.
 
+mod draw;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
@@ -12,6 +14,7 @@ use schema::{Action, Clock, EventId, Money, Outbox, RunState, Suggestion, System
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, Sink};
+use draw::{frame, line};
 
 /// Settings in full.
 pub const EXAMPLE: &str = "\
@@ -140,7 +143,10 @@ pub struct Console {
 
 impl std::fmt::Debug for Console {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Console").field("name", &self.name).field("mode", &self.mode).finish()
+        f.debug_struct("Console")
+            .field("name", &self.name)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
     }
 }
 
@@ -237,111 +243,13 @@ impl Sink for Console {
     }
 }
 
-/// One suggestion on one line: what `verbose` prints.
-fn line(s: &Suggestion) -> String {
-    let what = match (s.action, s.pnl) {
-        (Action::Settled | Action::Corrected, Some(pnl)) => {
-            format!("{} pnl {}", s.outcome.as_deref().unwrap_or("-"), signed(pnl))
-        }
-        _ => format!("@ {} (min {}) stake {}", s.odds, s.odds_min, s.stake),
-    };
-    let text = format!(
-        "{} {:<9} {} {} {} {} {what} | {}",
-        s.event_time,
-        s.action.name(),
-        s.fixture,
-        s.market,
-        s.selection,
-        s.book,
-        s.reason
-    );
-    format!("{}\n", printable(&text))
-}
-
-/// The table, line by line.
-fn frame(state: &State, rows_max: usize, color: bool) -> Vec<String> {
-    let paint = |code: &str, text: &str| {
-        if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    };
-    let run = match state.run {
-        RunState::Run => paint("32", "run"),
-        RunState::Reduce => paint("33", "reduce"),
-        RunState::Halt => paint("31;1", "HALT"),
-    };
-    let mut lines = vec![format!(
-        "{}  {}  {run}  bankroll {}  exposure {}  outstanding {}",
-        paint("1", "Tideline"),
-        state.time,
-        state.bankroll,
-        state.exposure,
-        state.outstanding.len()
-    )];
-    if !state.run_reason.is_empty() {
-        lines.push(paint("33", &printable(&state.run_reason)));
-    }
-    if !state.stale.is_empty() {
-        lines.push(paint("33", &printable(&format!("stale: {}", state.stale.join(", ")))));
-    }
-    let mut rows: Vec<&Suggestion> = state.outstanding.values().map(AsRef::as_ref).collect();
-    rows.sort_by_key(|s| (s.kick_off, s.suggestion_id));
-    if rows.is_empty() {
-        lines.push(paint("2", "nothing to bet now"));
-        return lines;
-    }
-    lines.push(paint("2", HEADER));
-    lines.extend(rows.iter().take(rows_max).map(|s| row(s)));
-    if rows.len() > rows_max {
-        lines.push(paint("2", &format!("and {} more", rows.len() - rows_max)));
-    }
-    lines
-}
-
-const HEADER: &str = "KICK-OFF     FIXTURE                        BET                       BOOK       \
-                      ODDS    MIN    EDGE  CONF      STAKE  REASON";
-
-fn row(s: &Suggestion) -> String {
-    let kick_off = s.kick_off.to_string();
-    let kick_off = kick_off.get(5..16).unwrap_or(&kick_off).replace('T', " ");
-    format!(
-        "{kick_off:<11}  {}  {}  {}  {:>6} {:>6} {:>+6.1}% {:>5.2} {:>10}  {}",
-        column(&format!("{} - {}", s.home, s.away), 29),
-        column(&format!("{} {}", s.market, s.selection), 24),
-        column(&s.book, 8),
-        s.odds.to_string(),
-        s.odds_min.to_string(),
-        s.edge * 100.0,
-        s.confidence,
-        s.stake.to_string(),
-        printable(&s.reason)
-    )
-}
-
-/// Text cut or filled to a width in characters.
-fn column(text: &str, width: usize) -> String {
-    let text = printable(text);
-    if text.chars().count() > width {
-        let cut: String = text.chars().take(width - 1).collect();
-        format!("{cut}\u{2026}")
-    } else {
-        format!("{text:<width$}")
-    }
-}
-
-/// Control characters could steer the terminal; a name from a feed must not.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn signed(amount: Money) -> String {
-    if amount.scaled() > 0 { format!("+{amount}") } else { amount.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
     use schema::ManualClock;
 
+    use super::draw::row;
     use super::*;
     use crate::made_up::{self, HOSTILE};
 
@@ -375,7 +283,12 @@ mod tests {
     fn the_table_shows_what_is_outstanding() {
         let mut state = State::default();
         made_up::small_run().iter().take(2).for_each(|outbox| state.apply(outbox));
-        insta::assert_snapshot!(frame(&state, 2, false).join("\n"), @"");
+        insta::assert_snapshot!(frame(&state, 1, false).join("\n"), @r"
+        Tideline  2022-08-05T15:00:00Z  run  bankroll 10000.00  exposure 82.40  outstanding 2
+        KICK-OFF     FIXTURE                        BET                       BOOK       ODDS    MIN    EDGE  CONF      STAKE  REASON
+        08-05 19:00  Crystal Palace - Ath Bilbao    1x2 draw                  PS          2.35   2.24   +6.6%  0.78      41.20  B365 offers 2.35 where 11 books make it 2.20; the price has not moved against it.
+        and 1 more
+        ");
     }
 
     #[test]

@@ -245,7 +245,9 @@ mod tests {
 
     fn publish_all(config: &Config, folder: &Path, run: &[Outbox]) {
         let mut sink = config.open("jsonl", folder).unwrap();
-        run.iter().for_each(|outbox| sink.publish(outbox).unwrap());
+        for outbox in run {
+            sink.publish(outbox).unwrap();
+        }
         sink.finish().unwrap();
     }
 

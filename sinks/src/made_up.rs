@@ -1,6 +1,12 @@
 //! Made-up outboxes for tests and for the example: seeded, so the same every time.
 
-#![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "shared by tests and the example")]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::assigning_clones,
+    reason = "shared by tests and the example"
+)]
 
 use std::sync::Arc;
 
@@ -178,14 +184,15 @@ pub fn small_run() -> Vec<Outbox> {
     revised.stake = Money::new(20.0).unwrap();
     revised.stake_limit = "cap per day".to_owned();
     let mut withdrawn = suggestion(3, 2, Action::Withdrawn);
+    withdrawn.revision = 2;
     withdrawn.stake = Money::ZERO;
     withdrawn.reason = "The price went down to 2.10, below 2.24.".to_owned();
     let issued = |n| suggestion(n, 1, Action::Issued);
-    let expired = |n| suggestion(n, 3, Action::Expired);
+    let expired = |n, revision| Suggestion { revision, ..suggestion(n, 3, Action::Expired) };
     let mut run = vec![
         outbox(1, "2022-08-05T14:00:00Z", 10_000.0, vec![issued(1), issued(2), issued(3)]),
         outbox(2, "2022-08-05T15:00:00Z", 10_000.0, vec![revised, withdrawn]),
-        outbox(3, "2022-08-05T19:00:00Z", 10_000.0, vec![expired(1), expired(2)]),
+        outbox(3, "2022-08-05T19:00:00Z", 10_000.0, vec![expired(1, 2), expired(2, 3)]),
         outbox(4, "2022-08-05T21:00:00Z", 10_035.62, vec![settled(1, 4, "win", 55.62)]),
         outbox(5, "2022-08-06T10:00:00Z", 9_938.8, vec![corrected(1, 5, "loss", -41.2)]),
     ];
@@ -215,12 +222,13 @@ fn settled(number: u64, tick: u64, outcome: &str, pnl: f64) -> Suggestion {
         outcome: Some(outcome.to_owned()),
         pnl: Some(Money::new(pnl).unwrap()),
         clv: Some(0.0314),
+        revision: 3,
         ..suggestion(number, tick, Action::Settled)
     }
 }
 
 fn corrected(number: u64, tick: u64, outcome: &str, pnl: f64) -> Suggestion {
-    Suggestion { action: Action::Corrected, ..settled(number, tick, outcome, pnl) }
+    Suggestion { action: Action::Corrected, revision: 4, ..settled(number, tick, outcome, pnl) }
 }
 
 /// A seeded source of numbers in 0..1 (Steele, Lea and Flood 2014, `SplitMix64`).
@@ -264,7 +272,9 @@ impl Season {
         bet.kick_off = at.plus(schema::Span::minutes(60 + (random.unit() * 6.0) as i64 * 30));
         bet.expires_at = bet.kick_off;
         bet.event_time = at;
-        bet.fixture = format!("E0|{}|{}|{}|{number}", bet.kick_off.date(), bet.home, bet.away);
+        let league = ["E0", "SP1", "D1", "F1"][(number / 12 % 4) as usize];
+        bet.league = league.to_owned();
+        bet.fixture = format!("{league}|{}|{}|{}", bet.kick_off.date(), bet.home, bet.away);
         bet.odds = Odds::new(((1.0 + edge) / p * 100.0).round() / 100.0).unwrap();
         bet.odds_min = Odds::new((1.02 / p * 100.0).ceil() / 100.0).unwrap();
         bet.fair_probability = p;
@@ -345,7 +355,9 @@ impl Iterator for Season {
             let bet = self.bet(day * self.bets + index, tick, morning);
             out[0].exposure += bet.stake;
             out[1].exposure += bet.stake;
-            let last = Suggestion { action: Action::Expired, tick: tick + 1, ..bet.clone() };
+            let mut last = Suggestion { action: Action::Expired, tick: tick + 1, ..bet.clone() };
+            last.event_id = EventId(bet.event_id.0 + 1);
+            last.revision = 2;
             let (row, forecast) = self.settle(&bet);
             out[1].suggestions.push(Arc::new(last));
             out[0].suggestions.push(Arc::new(bet));

@@ -156,7 +156,10 @@ pub struct Report {
 impl std::fmt::Debug for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let days = self.history.len();
-        f.debug_struct("Report").field("name", &self.name).field("days", &days).finish()
+        f.debug_struct("Report")
+            .field("name", &self.name)
+            .field("days", &days)
+            .finish_non_exhaustive()
     }
 }
 

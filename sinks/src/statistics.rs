@@ -242,8 +242,12 @@ mod tests {
             taken in proptest::collection::vec(-3.0_f64..3.0, 0..60),
         ) {
             let mut moments = Moments::default();
-            taken.iter().for_each(|v| moments.add(*v));
-            kept.iter().for_each(|v| moments.add(*v));
+            for v in &taken {
+                moments.add(*v);
+            }
+            for v in &kept {
+                moments.add(*v);
+            }
             taken.iter().rev().for_each(|v| moments.remove(*v));
             let n = kept.len() as f64;
             let mean = kept.iter().sum::<f64>() / n;
@@ -251,7 +255,9 @@ mod tests {
             prop_assert!((moments.mean().unwrap() - mean).abs() < 1e-8);
             prop_assert!((moments.variance().unwrap() - variance).abs() < 1e-7);
             let mut fresh = Moments::default();
-            kept.iter().for_each(|v| fresh.add(*v));
+            for v in &kept {
+                fresh.add(*v);
+            }
             prop_assert_eq!(fresh, moments);
         }
 

@@ -6,7 +6,8 @@ use super::{Axis, Plot, Size, grid, open_svg};
 use crate::calibration::ReliabilityBin;
 use crate::report::html::grouped;
 
-const SIZE: Size = Size { width: 420.0, height: 440.0, points_max: 0, name: "square" };
+const SIZE: Size =
+    Size { width: 420.0, height: 440.0, points_max: 0, has_label: false, name: "square" };
 /// Height of the tallest bar of counts.
 const BAR_MAX: f64 = 46.0;
 
@@ -17,7 +18,7 @@ pub(crate) fn reliability_diagram(id: &str, description: &str, bins: &[Reliabili
     let axis = Axis::round([0.0, 1.0], 5, percent);
     let plot = Plot {
         left: 52.0,
-        right: SIZE.width - 14.0,
+        right: SIZE.width - 24.0,
         top: 14.0,
         bottom: SIZE.height - 128.0,
         x: (0.0, 1.0),

@@ -85,7 +85,7 @@ proptest! {
             low: *low,
             high: *high,
         }).collect();
-        let size = Size { width: 420.0, height: 440.0, points_max: 0, name: "square" };
+        let size = Size { width: 420.0, height: 440.0, points_max: 0, has_label: false, name: "square" };
         assert_inside(&reliability_diagram("any", "Anything", &bins), size);
     }
 

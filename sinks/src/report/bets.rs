@@ -63,13 +63,12 @@ pub(super) fn suggestions(out: &mut String, page: &Page<'_>) {
     ];
     let parts: Vec<_> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    put!(
-        out,
-        "<p class=\"reading\">{} standing, staking {}. Today: {}.</p>",
-        open.len(),
-        money(staked),
-        parts.join(", ")
-    );
+    let standing = if open.is_empty() {
+        "Nothing left to bet".to_owned()
+    } else {
+        format!("{} standing, staking {}", open.len(), money(staked))
+    };
+    put!(out, "<p class=\"reading\">{standing}. On this day: {}.</p>", parts.join(", "));
     let columns = [
         ("Kick-off", false),
         ("Fixture", false),
@@ -96,9 +95,10 @@ fn suggestion(out: &mut String, page: &Page<'_>, standing: &Standing) {
     let class = if standing.is_open() { "bet" } else { "bet past" };
     put!(
         out,
-        "<tbody class=\"{class}\"><tr><td class=\"when\">{}</td><th scope=\"row\"><bdi>{}</bdi> \
+        "<tbody class=\"{class}\"><tr><td class=\"when\">{}<small>{}</small></td><th scope=\"row\"><bdi>{}</bdi> \
          <span class=\"v\">v</span> <bdi>{}</bdi><small>{}</small></th><td>{}<small><bdi>{}</bdi></small></td>",
-        page.calendar.moment(bet.kick_off),
+        page.calendar.clock(bet.kick_off),
+        page.calendar.weekday(bet.kick_off),
         Escaped(&bet.home),
         Escaped(&bet.away),
         Escaped(&bet.league),
@@ -123,7 +123,13 @@ fn suggestion(out: &mut String, page: &Page<'_>, standing: &Standing) {
     );
     put!(
         out,
-        "<tr class=\"why\"><td colspan=\"10\"><div class=\"pin\"><p>{}</p>",
+        "<tr class=\"why\"><td colspan=\"10\"><div class=\"pin\"><p class=\"brief\">{} at {} with \
+         <bdi>{}</bdi>, not below {}. Stake {}.</p><p>{}</p>",
+        selection(&bet.market, &bet.selection),
+        bet.odds,
+        Escaped(&bet.book),
+        bet.odds_min,
+        money(bet.stake),
         Escaped(&bet.reason)
     );
     drawer(out, page, bet);

@@ -87,6 +87,11 @@ impl Calendar {
         self.local(time).strftime("%H:%M").to_string()
     }
 
+    /// The day: `Fri 5 Aug`.
+    pub(crate) fn weekday(&self, time: Time) -> String {
+        self.local(time).strftime("%a %-d %b").to_string()
+    }
+
     /// Day and time: `Fri 5 Aug 19:00`.
     pub(crate) fn moment(&self, time: Time) -> String {
         self.local(time).strftime("%a %-d %b %H:%M").to_string()

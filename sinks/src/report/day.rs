@@ -191,6 +191,13 @@ impl Day {
     }
 
     fn apply_suggestion(&mut self, suggestion: &Arc<Suggestion>) {
+        let known = self.suggestions.get(&suggestion.suggestion_id).map(|known| &known.suggestion);
+        let is_repeated = |known: &Arc<Suggestion>| {
+            known.event_id == suggestion.event_id || known.revision > suggestion.revision
+        };
+        if known.is_some_and(is_repeated) {
+            return;
+        }
         let count = match suggestion.action {
             Action::Issued => &mut self.counts.issued,
             Action::Revised => &mut self.counts.revised,

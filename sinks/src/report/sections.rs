@@ -190,7 +190,11 @@ pub(super) fn calibration(out: &mut String, page: &Page<'_>) {
             figure(out, "Log-loss", &number(ours, 4), &with_closing);
             figure(out, "Log-loss of the close", &number(closing, 4), "same fixtures");
             let ratio = if closing > 0.0 { ours / closing } else { f64::NAN };
-            let note = if ratio > 1.0 { "above 1: the close knows more" } else { "at most 1" };
+            let note = match ratio {
+                _ if calibration.with_closing() < SAMPLE_MIN => "too few to judge",
+                ratio if ratio > 1.0 => "above 1: the close is sharper",
+                _ => "below 1: sharper than the close",
+            };
             figure(out, "Ratio to the close", &number(ratio, 4), note);
         }
         None => figure(out, "Log-loss", &number(loss, 4), "no closing line to compare with"),

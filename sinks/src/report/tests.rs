@@ -22,16 +22,25 @@ fn read(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
-fn pages(folder: &Path) -> Vec<(String, Vec<u8>)> {
+fn pages(folder: &Path) -> Vec<(String, String)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut all: Vec<_> = entries
         .map(|path| {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read(&path).unwrap())
+            (name, fs::read_to_string(&path).unwrap())
         })
         .collect();
     all.sort();
     all
+}
+
+fn assert_same(one: &Path, other: &Path) {
+    let (one, other) = (pages(one), pages(other));
+    assert_eq!(one.len(), other.len());
+    for ((name, text), (other_name, other_text)) in one.iter().zip(&other) {
+        assert_eq!(name, other_name);
+        assert!(text == other_text, "{name} differs: {}", text_of(text));
+    }
 }
 
 /// The text of a page, one line an element, without style, attributes and pictures.
@@ -110,8 +119,7 @@ fn hostile_names_stay_text_and_pages_stand_alone() {
     let page = read(folder.path(), "2022-08-06.html");
     assert!(!page.contains(HOSTILE) && !page.contains("<script"), "markup got through");
     assert!(page.contains("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;"));
-    for (name, bytes) in pages(folder.path()) {
-        let text = String::from_utf8(bytes).unwrap();
+    for (name, text) in pages(folder.path()) {
         for outside in ["http://", "https://", "url(", "@import", "src=", "<link", "//cdn"] {
             assert!(!text.contains(outside), "{name} reaches outside: {outside}");
         }
@@ -172,9 +180,9 @@ fn pages_do_not_depend_on_when_they_are_rendered() {
         }
     }
     report.finish().unwrap();
-    assert_eq!(pages(early.path()), pages(late.path()));
+    assert_same(early.path(), late.path());
     report.finish().unwrap();
-    assert_eq!(pages(early.path()), pages(late.path()));
+    assert_same(early.path(), late.path());
 }
 
 #[test]
@@ -204,7 +212,7 @@ fn the_index_lists_pages_of_earlier_runs() {
     publish_all(&config(folder.path()), later);
     let index = text_of(&read(folder.path(), "index.html"));
     assert_eq!(index.matches("earlier run").count(), 3, "{index}");
-    assert_eq!(index.matches("| Aug").count() + index.matches(" Aug 2021").count() >= 8, true);
+    assert_eq!(index.matches("\n|").count(), 1 + 3 + 5, "a head and eight days");
 }
 
 #[test]
@@ -216,7 +224,9 @@ fn a_long_silence_costs_no_more_than_the_days_kept() {
     ];
     let keep = Config { keep_days: 7, ..config(folder.path()) };
     let mut report = keep.open("report").unwrap();
-    run.iter().for_each(|outbox| report.publish(outbox).unwrap());
+    for outbox in &run {
+        report.publish(outbox).unwrap();
+    }
     assert!(report.history.len() <= 10, "{}", report.history.len());
     report.finish().unwrap();
     let names: Vec<_> = pages(folder.path()).into_iter().map(|(name, _)| name).collect();
