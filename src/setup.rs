@@ -30,8 +30,10 @@ const REHEARSAL_REST: Span = Span::days(1);
 
 /// Everything in a topology that decides what is suggested. It is written beside the journal, so
 /// that the journal replays as it ran whatever the topology has become.
+///
+/// A journal of an earlier version lacks what came later; it gets the default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default)]
 pub struct Decisions {
     /// How margins are taken out.
     pub devig: Devig,
@@ -65,6 +67,12 @@ pub struct Decisions {
     pub bets_from: Option<Time>,
     /// Sources, and after how long without a fact each is stale.
     pub feeds: BTreeMap<String, Span>,
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self::of(&Topology::default())
+    }
 }
 
 impl Decisions {

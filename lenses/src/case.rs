@@ -90,6 +90,8 @@ pub struct Case<'a> {
     pub median_others: Odds,
     /// The sharpest book's fair probability; `None` when it is this book or has no price.
     pub sharp: Option<f64>,
+    /// Whether this book is itself the sharpest.
+    pub is_sharpest: bool,
     /// Age of the quote, in milliseconds.
     pub age_ms: i64,
     /// How far the quote is behind the newest of the market, in milliseconds.
@@ -134,6 +136,7 @@ impl<'a> Case<'a> {
             movement: row.movement(selection),
             consensus_others: others.consensus,
             median_others: others.median,
+            is_sharpest: ask.sharpest == Some(ask.book),
             sharp: sharp.filter(|q| q.is_complete()).map(|q| q.fair[selection].as_f64()),
             age_ms: ask.now.since(quote.at),
             lag_ms: row.updated_at.since(quote.at),

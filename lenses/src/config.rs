@@ -15,6 +15,7 @@ signal_movement_min: 0.005
 falling_max: 0.01
 odds_suspect_ratio: 1.10
 odds_max: 15.0
+bet_sharpest: false
 kelly_fraction: 0.25
 caps: { bet: 0.02, fixture: 0.05, league: 0.10, day: 0.25, bookmaker: 0.25, exchange: 0.25 }
 hard_stop: 0.05
@@ -49,6 +50,9 @@ pub struct Config {
     pub odds_suspect_ratio: f64,
     /// Longest odds bet at: 15. Beyond, the margin's shape decides the fair price, not the match.
     pub odds_max: f64,
+    /// Whether to bet at the book the pricer weighs most: false. Its price is the best single
+    /// estimate there is, so an edge against it is usually the others lagging behind it.
+    pub bet_sharpest: bool,
     /// Share of the Kelly stake: 0.25.
     pub kelly_fraction: f64,
     /// Most of the bankroll at risk, by what it is at risk on.
@@ -102,6 +106,7 @@ impl Default for Config {
             falling_max: 0.01,
             odds_suspect_ratio: 1.10,
             odds_max: 15.0,
+            bet_sharpest: false,
             kelly_fraction: 0.25,
             caps: Caps::default(),
             hard_stop: 0.05,

@@ -64,6 +64,8 @@ pub enum Gate {
     LongOdds,
     /// A price too good to be true.
     SuspectPrice,
+    /// The price is the sharpest book's own.
+    SharpestPrice,
     /// The market moves away from the selection.
     FallingPrice,
     /// Too few agreeing signals.
@@ -79,6 +81,7 @@ impl Gate {
             Self::Edge => "edge",
             Self::LongOdds => "long_odds",
             Self::SuspectPrice => "suspect_price",
+            Self::SharpestPrice => "sharpest_price",
             Self::FallingPrice => "falling_price",
             Self::Signals => "signals",
             Self::Confidence => "confidence",
@@ -120,6 +123,11 @@ pub(crate) fn refusal(
             case.odds
         );
         return refuse(Gate::SuspectPrice, reason);
+    }
+    if case.is_sharpest && !config.bet_sharpest {
+        let reason =
+            "The price is the sharpest book's own: where the others disagree with it, they lag.";
+        return refuse(Gate::SharpestPrice, reason.to_owned());
     }
     if case.movement < -config.falling_max {
         let reason = format!(

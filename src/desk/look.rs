@@ -92,7 +92,8 @@ impl Desk {
         looks
     }
 
-    /// Looks at one selection: its best price, or the best that is not suspect.
+    /// Looks at one selection: its best price, or the best that is not refused for the book's sake
+    /// (suspect, or the sharpest book's own).
     fn look_at(&self, asked: &Asked<'_>, selection: Selection, full: bool) -> Option<Look> {
         let offers = self.offers(asked.market_row, selection);
         let mut first = None;
@@ -112,8 +113,8 @@ impl Desk {
             }
             look.verdict = self.ask(asked, &look);
             let refused = look.verdict.as_ref().and_then(|verdict| verdict.refusal.as_ref());
-            let suspect = refused.is_some_and(|refusal| refusal.gate == Gate::SuspectPrice);
-            if !suspect {
+            let of_the_book = |gate| matches!(gate, Gate::SuspectPrice | Gate::SharpestPrice);
+            if !refused.is_some_and(|refusal| of_the_book(refusal.gate)) {
                 return Some(look);
             }
             first.get_or_insert(look);

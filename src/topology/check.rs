@@ -2,7 +2,7 @@
 //! figures; this file finds the place of what they refuse, and checks what no component sees alone.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 
 use schema::{Money, Span};
 use serde_json::Value;
@@ -186,7 +186,8 @@ impl Checks<'_> {
                 paths.push(("type", topology.data_dir.join(kind)));
             }
             for (key, path) in paths {
-                let path: PathBuf = path.components().collect();
+                let is_step = |part: &Component<'_>| *part != Component::CurDir;
+                let path: PathBuf = path.components().filter(is_step).collect();
                 if let Some(owner) = owners.insert(path, name) {
                     let message = format!("it writes to the same place as the sink `{owner}`");
                     self.refuse(&["sinks", name, key], message, "give one of them another path");
