@@ -38,7 +38,11 @@ pub(super) fn read(
     let mut root = match tree::read(text) {
         Ok(root) => root,
         Err((message, place)) => {
-            let help = "see that indentation, quotes and brackets agree";
+            let help = if message.starts_with("duplicate") {
+                "give each key once"
+            } else {
+                "see that indentation, quotes and brackets agree"
+            };
             problems.push(whole(format!("this is not YAML: {message}"), help, place));
             return None;
         }
@@ -133,16 +137,18 @@ impl Checks<'_> {
 
     fn refuse(&mut self, names: &[&str], message: String, help: impl Into<String>) {
         let path = self.root.find(names);
-        let place = if path.len() == names.len() {
-            value_place(self.root, &path)
+        let (path, place) = if path.len() == names.len() {
+            (shown(self.root, &path), value_place(self.root, &path))
         } else {
-            key_place(self.root, &path)
+            (names.join("."), key_place(self.root, &path))
         };
-        self.problems.push(Problem::new(names.join("."), message, Some(help.into()), place));
+        self.problems.push(Problem::new(path, message, Some(help.into()), place));
     }
 
     fn sources(&mut self, topology: &Topology) {
-        if topology.sources.is_empty() {
+        // One that was refused for its settings is there all the same.
+        let section = self.root.find(&["sources"]);
+        if section.is_empty() || self.root.at(&section).children().is_empty() {
             let help =
                 "name at least one source, as in `sources: { feed: { type: replay, path: FEED } }`";
             self.refuse(&["sources"], "there is no source of facts".into(), help);

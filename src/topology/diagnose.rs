@@ -39,7 +39,7 @@ pub(super) fn read<T>(
             continue;
         }
         let is_everything = path.is_empty();
-        edits.insert(path.clone(), Edit::Removed);
+        edits.insert(without(root, &path), Edit::Removed);
         refusals.push(Refusal { path, message });
         if is_everything {
             break;
@@ -52,6 +52,14 @@ pub(super) fn read<T>(
 fn is_worth_typing(node: &Node, message: &str) -> bool {
     let Content::Replaced { value, .. } = &node.content else { return false };
     message.starts_with("invalid type: string") && !typed(value).is_string()
+}
+
+/// What to leave out so that the rest can be read: a component whose type is not known goes as a
+/// whole, or the lack of a type would be the next refusal.
+fn without(root: &Node, path: &[usize]) -> Path {
+    let Some((child, parent)) = path.split_last() else { return Path::new() };
+    let is_tag = root.at(parent).key(*child).is_some_and(|key| key.text == TAG);
+    if is_tag { parent.to_vec() } else { path.to_vec() }
 }
 
 fn culprit<T>(

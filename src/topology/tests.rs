@@ -5,7 +5,9 @@ use std::path::Path;
 use miette::GraphicalTheme;
 use schema::{Action, EventId, Money, Odds, Span, Suggestion, Time};
 
-use super::{EMBEDDED, Error, Expectation, MarketSettings, Problem, Test, Topology, check, problem};
+use super::{
+    EMBEDDED, Error, Expectation, MarketSettings, Problem, Test, Topology, check, problem,
+};
 
 const GOOD: &str = "schema: 1\nsources:\n  feed: { type: replay, path: feed.jsonl }\n";
 
