@@ -32,7 +32,7 @@ impl Collected {
 
     /// The deltas of the step's ticks, and the facts it refused.
     pub(crate) fn into_deltas(
-        &mut self,
+        mut self,
         ticks: &[Arc<Tick>],
         refused: &mut Vec<Refused>,
     ) -> Vec<Delta> {
@@ -48,8 +48,8 @@ impl Collected {
                 Output::Market(key, row) => split.markets.push(((key, row), tick, diff)),
                 Output::AsOf(key, row) => split.as_of.push(((key, row), tick, diff)),
                 Output::Closing(key, row) => split.closing.push(((key, row), tick, diff)),
-                Output::Fixture(id, row) => split.fixtures.push(((id, row), tick, diff)),
-                Output::Result(id, row) => split.results.push(((id, row), tick, diff)),
+                Output::Fixture(id, row) => split.fixtures.push(((id, *row), tick, diff)),
+                Output::Result(id, row) => split.results.push(((id, *row), tick, diff)),
                 Output::Match(..) | Output::Part(..) => {}
                 Output::Retired(id) => {
                     retired.insert((id, tick));

@@ -33,6 +33,15 @@ pub(crate) struct Door {
     forgotten_order: VecDeque<FixtureId>,
     touched_fixtures: Vec<usize>,
     touched_markets: Vec<(MarketKey, usize, usize)>,
+    places: Vec<Option<Place>>,
+}
+
+/// Where a quote belongs: fixture, market, and probably book.
+#[derive(Clone, Copy)]
+struct Place {
+    slot: usize,
+    market: usize,
+    book: usize,
 }
 
 impl Door {
@@ -49,18 +58,41 @@ impl Door {
             forgotten_order: VecDeque::new(),
             touched_fixtures: Vec::new(),
             touched_markets: Vec::new(),
+            places: Vec::new(),
         }
     }
 
     /// Applies a tick and emits every row of this worker's fixtures that it changes.
     pub(crate) fn tick(&mut self, tick: &Tick, out: &mut Vec<Update>) {
         self.fire(tick, out);
-        for (place, event) in tick.events.iter().enumerate() {
-            if let Err(reason) = self.apply(event) {
-                out.push((Output::Refused(place, reason), tick.number, 1));
+        // First find the place of every quote, then apply them. Applying waits for memory at every
+        // turn; the searches of different quotes do not depend on each other and wait together.
+        let mut places = std::mem::take(&mut self.places);
+        places.extend(tick.events.iter().map(|event| self.place(event)));
+        for (at, (event, place)) in tick.events.iter().zip(places.drain(..)).enumerate() {
+            if let Err(reason) = self.apply(event, place) {
+                out.push((Output::Refused(at, reason), tick.number, 1));
             }
         }
+        self.places = places;
         self.settle(tick, out);
+    }
+
+    /// Where a quote belongs; `None` for other facts and for a quote that will be refused.
+    #[inline]
+    fn place(&mut self, event: &Event) -> Option<Place> {
+        let Fact::Quote(quote) = &event.fact else { return None };
+        if !self.is_mine(quote.fixture) {
+            return None;
+        }
+        let slot = self.slot(quote.fixture, event.event_time).ok()?;
+        let state = &mut self.slots[slot];
+        if state.hot.retired {
+            return None;
+        }
+        let market = state.market(quote.market);
+        let book = state.hot.markets[market].find(quote.book);
+        Some(Place { slot, market, book })
     }
 
     fn is_mine(&self, fixture: FixtureId) -> bool {
@@ -68,13 +100,15 @@ impl Door {
     }
 
     #[inline]
-    fn apply(&mut self, event: &Event) -> Result<(), RefusedReason> {
+    fn apply(&mut self, event: &Event, place: Option<Place>) -> Result<(), RefusedReason> {
         match &event.fact {
-            Fact::Quote(quote) if self.is_mine(quote.fixture) => self.quote(event, quote),
+            Fact::Quote(quote) if self.is_mine(quote.fixture) => {
+                self.quote(event, quote, place.ok_or(RefusedReason::Retired)?)
+            }
             Fact::Fixture(fact) if self.is_mine(fact.fixture) => {
                 let slot = self.slot(fact.fixture, event.event_time)?;
                 let state = &mut self.slots[slot];
-                if state.retired {
+                if state.hot.retired {
                     return Err(RefusedReason::Retired);
                 }
                 if state.announced.insert(event.event_time, event.sequence, *fact) {
@@ -95,24 +129,20 @@ impl Door {
     }
 
     #[inline]
-    fn quote(&mut self, event: &Event, quote: &Quote) -> Result<(), RefusedReason> {
-        let slot = self.slot(quote.fixture, event.event_time)?;
+    fn quote(&mut self, event: &Event, quote: &Quote, place: Place) -> Result<(), RefusedReason> {
+        let Place { slot, market: at, book } = place;
         let state = &mut self.slots[slot];
-        if state.retired {
-            return Err(RefusedReason::Retired);
-        }
-        let at = state.market(quote.market);
         let arrival = Arrival { time: event.event_time, sequence: event.sequence, quote };
-        let (cutoffs, open) = (state.cutoffs, state.open);
-        let market = &mut state.markets[at];
-        if !market.apply(arrival, cutoffs, &self.config)? {
+        let (moments, open) = (state.hot.moments, state.hot.open);
+        let market = &mut state.hot.markets[at];
+        if !market.apply(arrival, book, moments, &self.config)? {
             return Ok(());
         }
         let stamped = match quote.state {
             QuoteState::Voided(time) => time,
             _ => event.event_time,
         };
-        let past = cutoffs.is_some_and(|all| all.iter().any(|cutoff| cutoff.includes(stamped)));
+        let past = moments.is_some_and(|moments| moments.can_show(stamped));
         if !market.touched.any() && (open || past) {
             let key = MarketKey { fixture: quote.fixture, market: quote.market };
             self.touched_markets.push((key, slot, at));
@@ -127,14 +157,14 @@ impl Door {
     fn slot(&mut self, id: FixtureId, fact_time: Time) -> Result<usize, RefusedReason> {
         if let Some(&slot) = self.slot_of.get(&id) {
             let state = &mut self.slots[slot];
-            state.newest_fact = state.newest_fact.max(fact_time);
+            state.hot.newest_fact = state.hot.newest_fact.max(fact_time);
             return Ok(slot);
         }
         if self.forgotten.contains(&id) {
             return Err(RefusedReason::Retired);
         }
         let mut state = FixtureState::new(id);
-        state.newest_fact = fact_time;
+        state.hot.newest_fact = fact_time;
         let slot = if let Some(slot) = self.free.pop() {
             self.slots[slot] = state;
             slot
@@ -152,11 +182,11 @@ impl Door {
     fn touch_fixture(&mut self, slot: usize) {
         let state = &mut self.slots[slot];
         state.refresh(&self.config);
-        if !state.touched {
-            state.touched = true;
+        if !state.hot.touched {
+            state.hot.touched = true;
             self.touched_fixtures.push(slot);
         }
-        for (at, market) in state.markets.iter_mut().enumerate() {
+        for (at, market) in state.hot.markets.iter_mut().enumerate() {
             if !market.touched.any() {
                 let key = MarketKey { fixture: state.id, market: market.market };
                 self.touched_markets.push((key, slot, at));
@@ -194,11 +224,11 @@ impl Door {
     fn look(&mut self, slot: usize, tick: &Tick, out: &mut Vec<Update>) {
         let config = self.config;
         let state = &mut self.slots[slot];
-        if state.retired {
+        if state.hot.retired {
             state.forget(tick.number, out);
             return self.remove(slot, true);
         }
-        if state.has_rows_due(tick.time, &config) {
+        if state.has_rows_due(tick.time) {
             return self.touch_fixture(slot);
         }
         if state.retire_at(&config) <= tick.time {
@@ -238,7 +268,7 @@ impl Door {
         for slot in std::mem::take(&mut self.touched_fixtures) {
             let state = &mut self.slots[slot];
             state.settle(tick.time, tick.number, out);
-            state.touched = false;
+            state.hot.touched = false;
             let due = state.next_due(tick.time, &config);
             self.schedule(slot, due);
         }

@@ -5,8 +5,7 @@ use schema::{
 };
 
 use crate::Config;
-use crate::fixtures::{Announced, Moments, cutoffs, forget_at, retire_at};
-use crate::history::Cutoffs;
+use crate::fixtures::{Announced, Moments, forget_at, retire_at};
 use crate::markets::MarketState;
 use crate::output::{Output, Update, replace};
 use crate::results::Results;
@@ -16,25 +15,32 @@ use crate::training::Part;
 /// One fixture.
 #[derive(Debug)]
 pub(crate) struct FixtureState {
+    pub(crate) hot: Hot,
     pub(crate) id: FixtureId,
     pub(crate) announced: Announced,
     pub(crate) results: Results,
-    pub(crate) markets: Vec<MarketState>,
-    /// Follows from what was announced.
-    pub(crate) cutoffs: Cutoffs,
-    /// Whether its markets have live rows: announced or not, but neither off nor finished.
-    pub(crate) open: bool,
-    /// Greatest event time of its facts.
-    pub(crate) newest_fact: Time,
-    /// Its prices are dropped; only results are still taken.
-    pub(crate) retired: bool,
-    /// Whether its own rows may have changed in this tick.
-    pub(crate) touched: bool,
     /// Which of its timers counts.
     pub(crate) due: Time,
     /// Time of the tick that last looked at all of its rows.
     settled_at: Time,
     emitted: Emitted,
+}
+
+/// What every quote needs of its fixture: one cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Hot {
+    pub(crate) markets: Vec<MarketState>,
+    /// The moments at which rows of it appear; follow from what was announced.
+    pub(crate) moments: Option<Moments>,
+    /// Greatest event time of its facts.
+    pub(crate) newest_fact: Time,
+    /// Whether its markets have live rows: announced or not, but neither off nor finished.
+    pub(crate) open: bool,
+    /// Its prices are dropped; only results are still taken.
+    pub(crate) retired: bool,
+    /// Whether its own rows may have changed in this tick.
+    pub(crate) touched: bool,
 }
 
 #[derive(Debug, Default)]
@@ -48,16 +54,19 @@ struct Emitted {
 
 impl FixtureState {
     pub(crate) fn new(id: FixtureId) -> Self {
+        let hot = Hot {
+            markets: Vec::new(),
+            moments: None,
+            newest_fact: Time::MIN,
+            open: true,
+            retired: false,
+            touched: false,
+        };
         Self {
+            hot,
             id,
             announced: Announced::default(),
             results: Results::default(),
-            markets: Vec::new(),
-            cutoffs: None,
-            open: true,
-            newest_fact: Time::MIN,
-            retired: false,
-            touched: false,
             due: Time::MAX,
             settled_at: Time::MIN,
             emitted: Emitted::default(),
@@ -67,46 +76,41 @@ impl FixtureState {
     /// Brings what is cached up to date after an announcement or a result.
     pub(crate) fn refresh(&mut self, config: &Config) {
         let row = self.announced.row();
-        self.cutoffs = cutoffs(row.as_ref(), config);
+        self.hot.moments = row.as_ref().and_then(|row| Moments::of(row, config));
         let on = row.is_none_or(|row| row.status == FixtureStatus::Scheduled);
-        self.open = on && self.results.is_empty();
+        self.hot.open = on && self.results.is_empty();
     }
 
     /// Place of a market in `markets`.
     #[inline]
     pub(crate) fn market(&mut self, market: Market) -> usize {
-        let known = self.markets.iter().position(|state| state.market == market);
+        let known = self.hot.markets.iter().position(|state| state.market == market);
         known.unwrap_or_else(|| {
-            self.markets.push(MarketState::new(market));
-            self.markets.len() - 1
+            self.hot.markets.push(MarketState::new(market));
+            self.hot.markets.len() - 1
         })
     }
 
     pub(crate) fn retire_at(&self, config: &Config) -> Time {
-        retire_at(self.announced.row().as_ref(), self.newest_fact, config)
+        retire_at(self.announced.row().as_ref(), self.hot.newest_fact, config)
     }
 
     pub(crate) fn forget_at(&self, config: &Config) -> Time {
         forget_at(self.retire_at(config), config)
     }
 
-    /// The moments at which rows of it appear.
-    fn moments(&self, config: &Config) -> Option<Moments> {
-        self.announced.row().and_then(|row| Moments::of(&row, config))
-    }
-
     /// Whether a moment has passed since anybody looked: its rows come first, retirement after.
-    pub(crate) fn has_rows_due(&self, now: Time, config: &Config) -> bool {
-        self.moments(config).is_some_and(|m| self.settled_at < m.closing && m.as_of <= now)
+    pub(crate) fn has_rows_due(&self, now: Time) -> bool {
+        self.hot.moments.is_some_and(|m| self.settled_at < m.closing && m.as_of <= now)
     }
 
     /// When to look at it next, if nothing happens to it before.
     pub(crate) fn next_due(&self, now: Time, config: &Config) -> Time {
-        if self.retired {
+        if self.hot.retired {
             return self.forget_at(config);
         }
         let retire = self.retire_at(config);
-        let moments = self.moments(config).into_iter().flat_map(|m| [m.as_of, m.closing]);
+        let moments = self.hot.moments.into_iter().flat_map(|m| [m.as_of, m.closing]);
         moments.filter(|moment| *moment > now).fold(retire, Time::min)
     }
 
@@ -115,14 +119,14 @@ impl FixtureState {
         let id = self.id;
         let (row, result) = (self.announced.row(), self.results.row());
         replace(&mut self.emitted.fixture, row, |row, diff| {
-            out.push((Output::Fixture(id, row), tick, diff));
+            out.push((Output::Fixture(id, Box::new(row)), tick, diff));
         });
         replace(&mut self.emitted.result, result, |row, diff| {
-            out.push((Output::Result(id, row), tick, diff));
+            out.push((Output::Result(id, Box::new(row)), tick, diff));
         });
         let matches = row.map(|row| self.results.matches(id, &row)).unwrap_or_default();
         self.replace_matches(matches, tick, out);
-        if !self.retired {
+        if !self.hot.retired {
             let playing = row.filter(|row| row.status == FixtureStatus::Scheduled);
             let ended = result.filter(|result| result.status == ResultStatus::Final);
             self.replace_parts(playing, ended, tick, out);
@@ -141,7 +145,9 @@ impl FixtureState {
         }
         let old = std::mem::replace(&mut self.emitted.matches, matches);
         for (rows, diff) in [(&old, -1), (&self.emitted.matches, 1)] {
-            out.extend(rows.iter().map(|(team, row)| (Output::Match(*team, *row), tick, diff)));
+            out.extend(
+                rows.iter().map(|(team, row)| (Output::Match(*team, Box::new(*row)), tick, diff)),
+            );
         }
     }
 
@@ -154,10 +160,10 @@ impl FixtureState {
     ) {
         let id = self.id;
         replace(&mut self.emitted.fixture_part, fixture, |row, diff| {
-            out.push((Output::Part(id, Part::Fixture(row)), tick, diff));
+            out.push((Output::part(id, Part::Fixture(row)), tick, diff));
         });
         replace(&mut self.emitted.result_part, result, |row, diff| {
-            out.push((Output::Part(id, Part::Result(row)), tick, diff));
+            out.push((Output::part(id, Part::Result(row)), tick, diff));
         });
     }
 
@@ -172,13 +178,14 @@ impl FixtureState {
         out: &mut Vec<Update>,
     ) {
         let id = self.id;
-        let shown = self.open && now < self.retire_at(config);
-        let state = &mut self.markets[at];
+        let shown = self.hot.open && now < self.retire_at(config);
+        let state = &mut self.hot.markets[at];
         let touched = std::mem::take(&mut state.touched);
+        state.refresh(config);
         let key = MarketKey { fixture: id, market: state.market };
         if touched.live {
             let row = if shown { state.live_row(id) } else { None };
-            replace(&mut state.emitted.live, row, |row, diff| {
+            replace(&mut state.live, row, |row, diff| {
                 out.push((Output::Market(key, row), tick, diff));
             });
         }
@@ -195,8 +202,8 @@ impl FixtureState {
         config: &Config,
         out: &mut Vec<Update>,
     ) {
-        let (id, moments) = (self.id, self.moments(config));
-        let state = &mut self.markets[at];
+        let (id, moments) = (self.id, self.hot.moments);
+        let state = &mut self.hot.markets[at];
         let key = MarketKey { fixture: id, market: state.market };
         let cutoffs = moments.map(|m| [(m.as_of, m.cutoffs()[0]), (m.closing, m.cutoffs()[1])]);
         let rows = cutoffs.map(|cutoffs| {
@@ -208,15 +215,16 @@ impl FixtureState {
         });
         let [as_of, closing] = rows.unwrap_or_default();
         let headline = state.market == Market::ONE_X_TWO;
-        replace(&mut state.emitted.as_of, as_of, |row, diff| {
+        let rare = state.rare();
+        replace(&mut rare.as_of, as_of, |row, diff| {
             if headline {
-                out.push((Output::Part(id, Part::AsOf(row.clone())), tick, diff));
+                out.push((Output::part(id, Part::AsOf(row.clone())), tick, diff));
             }
             out.push((Output::AsOf(key, row), tick, diff));
         });
-        replace(&mut state.emitted.closing, closing, |row, diff| {
+        replace(&mut rare.closing, closing, |row, diff| {
             if headline {
-                out.push((Output::Part(id, Part::Closing(row.clone())), tick, diff));
+                out.push((Output::part(id, Part::Closing(row.clone())), tick, diff));
             }
             out.push((Output::Closing(key, row), tick, diff));
         });
@@ -225,22 +233,21 @@ impl FixtureState {
     /// Drops the prices: live rows go, the others stay as they are and change no more.
     pub(crate) fn retire(&mut self, tick: u64, out: &mut Vec<Update>) {
         let id = self.id;
-        for state in std::mem::take(&mut self.markets) {
+        for state in std::mem::take(&mut self.hot.markets) {
             let key = MarketKey { fixture: id, market: state.market };
-            if let Some(row) = state.emitted.live {
-                out.push((Output::Market(key, row), tick, -1));
-            }
-            if state.market == Market::ONE_X_TWO {
-                let parts =
-                    [state.emitted.as_of.map(Part::AsOf), state.emitted.closing.map(Part::Closing)];
+            let market = state.market;
+            let [live, as_of, closing] = state.into_rows();
+            out.extend(live.map(|row| (Output::Market(key, row), tick, -1)));
+            if market == Market::ONE_X_TWO {
+                let parts = [as_of.map(Part::AsOf), closing.map(Part::Closing)];
                 let parts = parts.into_iter().flatten();
-                out.extend(parts.map(|part| (Output::Part(id, part), tick, -1)));
+                out.extend(parts.map(|part| (Output::part(id, part), tick, -1)));
             }
         }
         self.replace_parts(None, None, tick, out);
         out.push((Output::Retired(id), tick, 1));
-        self.retired = true;
-        self.open = false;
+        self.hot.retired = true;
+        self.hot.open = false;
     }
 
     /// Takes its match out of the forms: none that still changes counts it.

@@ -4,7 +4,7 @@
 use schema::{FixtureFact, FixtureRow, FixtureStatus, Time};
 
 use crate::Config;
-use crate::history::{Cutoff, Cutoffs};
+use crate::history::Cutoff;
 
 /// The announcement that holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ impl Announced {
 }
 
 /// When what becomes due for a fixture that is to be played.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moments {
     /// Its as-of rows.
     pub(crate) as_of: Time,
@@ -56,15 +56,15 @@ impl Moments {
             .then(|| Self { as_of: row.kick_off.minus(config.as_of_lead), closing: row.kick_off })
     }
 
+    /// Whether a row of a moment could show prices stamped at this time.
+    pub(crate) fn can_show(self, stamped: Time) -> bool {
+        self.cutoffs().iter().any(|cutoff| cutoff.includes(stamped))
+    }
+
     /// As-of rows know prices through their moment; a closing line those before kick-off.
     pub(crate) fn cutoffs(self) -> [Cutoff; 2] {
         [Cutoff::Through(self.as_of), Cutoff::Before(self.closing)]
     }
-}
-
-/// The cutoffs of a fixture's views, once its kick-off is known.
-pub(crate) fn cutoffs(row: Option<&FixtureRow>, config: &Config) -> Cutoffs {
-    row.and_then(|row| Moments::of(row, config)).map(Moments::cutoffs)
 }
 
 /// First time at which a fixture's prices are dropped. A postponed one may come back months later,

@@ -11,6 +11,7 @@ use schema::{
 };
 
 use crate::RefusedReason;
+use crate::fixtures::Moments;
 
 /// Versions kept of a book's prices in a market whose kick-off is known.
 pub(crate) const HISTORY_MAX: usize = 64;
@@ -74,24 +75,29 @@ impl Cutoff {
     }
 }
 
-/// The two moments views ask about, once the kick-off is known.
-pub(crate) type Cutoffs = Option<[Cutoff; 2]>;
-
-/// The first complete prices.
+/// Which version gave the first complete prices; the current quote keeps them as `fair_open`.
 #[derive(Clone, Copy, Debug)]
 struct Opening {
     time: Time,
     sequence: u64,
-    fair: [Probability; SELECTIONS_MAX],
     /// Whether its version was folded: then it does not change any more.
     fixed: bool,
 }
 
 /// The kept versions of a book's prices in a market.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct History {
     versions: Vec<Version>,
+    /// Time and sequence of the newest version, here so that a quote that comes in order does not
+    /// wait for the versions' memory: it only writes there.
+    newest: (Time, u64),
     opening: Option<Opening>,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { versions: Vec::new(), newest: (Time::MIN, 0), opening: None }
+    }
 }
 
 /// A quote with the key that orders it among its rivals.
@@ -100,6 +106,26 @@ pub(crate) struct Arrival<'a> {
     pub(crate) time: Time,
     pub(crate) sequence: u64,
     pub(crate) quote: &'a Quote,
+}
+
+/// What taking a quote in did to the current prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// Nothing, nor to earlier ones.
+    Nothing,
+    /// Nothing but their time.
+    Same,
+    /// They are all up to date.
+    Done,
+    /// They are, but for `fair`, which [`refresh`] brings up to date: once a tick, however many
+    /// quotes came.
+    Stale,
+}
+
+/// Takes the margin out of the current prices.
+#[inline]
+pub(crate) fn refresh(devig: Devig, market: Market, quote: &mut BookQuote) {
+    quote.fair = fair(devig, market, &quote.prices);
 }
 
 /// No prices of a book yet.
@@ -152,17 +178,20 @@ fn put(version: &Version, quote: &mut BookQuote) -> bool {
 }
 
 impl History {
-    /// Takes an offered or pulled quote in and brings `current` up to date. Gives whether anything
-    /// changed.
+    /// Takes an offered or pulled quote in and brings `current` up to date.
     #[inline]
     pub(crate) fn insert(
         &mut self,
         arrival: Arrival<'_>,
         devig: Devig,
-        cutoffs: Cutoffs,
+        moments: Option<Moments>,
         current: &mut BookQuote,
-    ) -> Result<bool, RefusedReason> {
+    ) -> Result<Applied, RefusedReason> {
         let quote = arrival.quote;
+        let most = if moments.is_some() { HISTORY_MAX } else { HISTORY_UNDATED_MAX };
+        if self.versions.len() >= most {
+            self.fold(moments);
+        }
         let version = Version {
             time: arrival.time,
             sequence: arrival.sequence,
@@ -170,25 +199,24 @@ impl History {
             prices: quote.prices,
             kind: if quote.state == QuoteState::Pulled { Kind::Pulled } else { Kind::Offered },
         };
-        if self.versions.last().is_none_or(|last| last.is_before(&version)) {
+        let key = (version.time, version.sequence);
+        let ties = || self.versions.last().is_none_or(|last| last.is_before(&version));
+        if key > self.newest || (key == self.newest && ties()) {
+            self.newest = key;
             self.versions.push(version);
-            self.advance(&version, quote.market, devig, current);
+            Ok(self.advance(&version, quote.market, devig, current))
         } else {
             let at = self.versions.partition_point(|known| known.is_before(&version));
             if self.versions[at].is_folded() {
                 return Err(RefusedReason::FoldedHistory);
             }
             if self.versions[at] == version {
-                return Ok(false);
+                return Ok(Applied::Nothing);
             }
             self.versions.insert(at, version);
             self.rebuild(quote.market, devig, current);
+            Ok(Applied::Done)
         }
-        let most = if cutoffs.is_some() { HISTORY_MAX } else { HISTORY_UNDATED_MAX };
-        if self.versions.len() > most {
-            self.fold(cutoffs);
-        }
-        Ok(true)
     }
 
     /// Takes back every price stamped exactly `time`. Gives whether anything changed.
@@ -208,6 +236,7 @@ impl History {
         if self.versions.len() == before {
             return Ok(false);
         }
+        self.newest = self.versions.last().map_or((Time::MIN, 0), |v| (v.time, v.sequence));
         self.rebuild(market, devig, current);
         Ok(true)
     }
@@ -232,51 +261,58 @@ impl History {
             return None;
         }
         quote.fair = fair(devig, market, &quote.prices);
-        quote.fair_open = self
-            .opening
-            .filter(|opening| cutoff.includes(opening.time))
-            .map(|opening| opening.fair)
-            .unwrap_or_default();
+        if self.opening.is_some_and(|opening| cutoff.includes(opening.time)) {
+            quote.fair_open = current.fair_open;
+        }
         Some(quote)
     }
 
-    /// Puts the newest version over the current prices, and notes the opening when it completes them.
-    fn advance(&mut self, version: &Version, market: Market, devig: Devig, quote: &mut BookQuote) {
+    /// Puts the newest version over the current prices, and notes the opening when it completes
+    /// them.
+    #[inline]
+    fn advance(
+        &mut self,
+        version: &Version,
+        market: Market,
+        devig: Devig,
+        quote: &mut BookQuote,
+    ) -> Applied {
         if !put(version, quote) {
-            return;
+            return Applied::Same;
         }
-        quote.fair = fair(devig, market, &quote.prices);
-        if self.opening.is_none() && quote.is_complete() {
+        if self.opening.is_some() {
+            return Applied::Stale;
+        }
+        refresh(devig, market, quote);
+        if quote.is_complete() {
             let (time, sequence) = (version.time, version.sequence);
-            self.opening = Some(Opening { time, sequence, fair: quote.fair, fixed: false });
+            self.opening = Some(Opening { time, sequence, fixed: false });
             quote.fair_open = quote.fair;
         }
+        Applied::Done
     }
 
     /// Walks all versions again after one appeared or disappeared among them.
     fn rebuild(&mut self, market: Market, devig: Devig, current: &mut BookQuote) {
         self.opening = self.opening.filter(|opening| opening.fixed);
         let mut quote = no_prices(current.book);
-        quote.fair_open = self.opening.map(|opening| opening.fair).unwrap_or_default();
-        let searching = self.opening.is_none();
+        if self.opening.is_some() {
+            quote.fair_open = current.fair_open;
+        }
         for i in 0..self.versions.len() {
             let version = self.versions[i];
-            if searching && self.opening.is_none() {
-                self.advance(&version, market, devig, &mut quote);
-            } else {
-                put(&version, &mut quote);
-            }
+            self.advance(&version, market, devig, &mut quote);
         }
-        quote.fair = fair(devig, market, &quote.prices);
+        refresh(devig, market, &mut quote);
         *current = quote;
     }
 
     /// Folds the older half of the first stretch between two moments that is long enough.
-    fn fold(&mut self, cutoffs: Cutoffs) {
+    fn fold(&mut self, moments: Option<Moments>) {
         let versions = &self.versions;
         let mut ends = [versions.len(); 3];
-        if let Some(cutoffs) = cutoffs {
-            for (end, cutoff) in ends.iter_mut().zip(cutoffs) {
+        if let Some(moments) = moments {
+            for (end, cutoff) in ends.iter_mut().zip(moments.cutoffs()) {
                 *end = versions.partition_point(|version| cutoff.includes(version.time));
             }
         }

@@ -117,7 +117,7 @@ impl Dataflow {
         }
         self.last = last;
         let ticks = Arc::new(ticks);
-        let mut collected = match &mut self.workers {
+        let collected = match &mut self.workers {
             Workers::Here { dataflows, worker } => {
                 dataflows.step(worker, &ticks, None).unwrap_or_default()
             }

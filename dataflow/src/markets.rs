@@ -1,19 +1,26 @@
 //! Market rows: latest quote of each book, de-vig, consensus, best price, movement. The hot path.
 //!
-//! One market's whole state sits together and its books' current quotes lie side by side in the
-//! order of the row, so that a changed market costs one copy of them, one pass of integer sums and
-//! one allocation of the row: nothing per quote.
+//! What costs here is waiting for memory, so what one quote needs lies together: a fixture's hot
+//! fields in one cache line, a market's in the next, and its books side by side in the order of the
+//! row. A changed market costs one copy of its books and one pass of integer sums, once a tick.
 
 use std::sync::Arc;
 
 use schema::{BookId, BookQuote, FixtureId, Market, MarketRow, QuoteState, Time};
 
-use crate::history::{Arrival, Cutoff, Cutoffs, History, has_price, no_prices};
+use crate::fixtures::Moments;
+use crate::history::{Applied, Arrival, Cutoff, History, has_price, no_prices, refresh};
 use crate::rows::market_row;
 use crate::{Config, RefusedReason};
 
 /// Voided times remembered of one market.
 pub(crate) const VOIDS_MAX: usize = 256;
+/// Up to this many books a search looks at each: they are about to be read for the row anyway, and
+/// loads that do not wait for each other are faster than fewer that do.
+const SCANNED_BOOKS_MAX: usize = 24;
+
+/// Last bit of the set of stale books.
+const LAST_BIT: usize = 63;
 
 /// Which of a market's rows may have changed in this tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,25 +37,30 @@ impl Touched {
     }
 }
 
-/// The rows of a market that were emitted last.
-#[derive(Debug, Default)]
-pub(crate) struct Emitted {
-    pub(crate) live: Option<Arc<MarketRow>>,
-    pub(crate) as_of: Option<Arc<MarketRow>>,
-    pub(crate) closing: Option<Arc<MarketRow>>,
-}
-
 /// One market of one fixture.
 #[derive(Debug)]
 pub(crate) struct MarketState {
     pub(crate) market: Market,
     pub(crate) touched: Touched,
-    pub(crate) emitted: Emitted,
-    /// Books seen, sorted; the next two run in parallel. Apart from them because a search reads
-    /// only this.
-    books: Vec<BookId>,
+    /// Places of books whose fair probabilities are behind their prices, one bit each; the last bit
+    /// stands for all from there on.
+    stale: u64,
+    /// Books' current prices, by book id.
     quotes: Vec<BookQuote>,
+    /// How they came about, in parallel: apart, because a row needs all quotes and no history.
     histories: Vec<History>,
+    /// The live row emitted last.
+    pub(crate) live: Option<Arc<MarketRow>>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few quotes need.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    /// The as-of row emitted last.
+    pub(crate) as_of: Option<Arc<MarketRow>>,
+    /// The closing line emitted last.
+    pub(crate) closing: Option<Arc<MarketRow>>,
     /// Voided times, so that a price that arrives after its void is not taken in.
     voids: Vec<(BookId, Time)>,
 }
@@ -58,75 +70,119 @@ impl MarketState {
         Self {
             market,
             touched: Touched::default(),
-            emitted: Emitted::default(),
-            books: Vec::new(),
+            stale: 0,
             quotes: Vec::new(),
             histories: Vec::new(),
-            voids: Vec::new(),
+            live: None,
+            rare: None,
         }
     }
 
-    fn position(&mut self, book: BookId) -> usize {
-        match self.books.binary_search(&book) {
-            Ok(at) => at,
-            Err(at) => {
-                self.books.insert(at, book);
-                self.quotes.insert(at, no_prices(book));
-                self.histories.insert(at, History::default());
-                at
-            }
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Its rows, for the last time.
+    pub(crate) fn into_rows(self) -> [Option<Arc<MarketRow>>; 3] {
+        let rare = self.rare.map(|rare| *rare).unwrap_or_default();
+        [self.live, rare.as_of, rare.closing]
+    }
+
+    fn is_voided(&self, book: BookId, time: Time) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.voids.contains(&(book, time)))
+    }
+
+    /// Where a book is, or where it would be.
+    #[inline]
+    pub(crate) fn find(&self, id: BookId) -> usize {
+        let scanned = if self.quotes.len() <= SCANNED_BOOKS_MAX { &self.quotes[..] } else { &[] };
+        let found = scanned.iter().position(|quote| quote.book == id);
+        found.unwrap_or_else(|| self.quotes.partition_point(|quote| quote.book < id))
+    }
+
+    /// The book's place, made if it is new; `near` is where it was last found.
+    #[inline]
+    fn book(&mut self, id: BookId, near: usize, config: &Config) -> usize {
+        if self.quotes.get(near).is_some_and(|quote| quote.book == id) {
+            return near;
         }
+        let at = self.find(id);
+        if self.quotes.get(at).is_none_or(|quote| quote.book != id) {
+            // Places change, so the set of stale ones has to be empty.
+            self.refresh(config);
+            self.quotes.insert(at, no_prices(id));
+            self.histories.insert(at, History::default());
+        }
+        at
     }
 
     /// Takes a quote in; tells whether any row may have changed.
+    #[inline]
     pub(crate) fn apply(
         &mut self,
         arrival: Arrival<'_>,
-        cutoffs: Cutoffs,
+        near: usize,
+        moments: Option<Moments>,
         config: &Config,
     ) -> Result<bool, RefusedReason> {
         let quote = arrival.quote;
-        let devig = config.devig;
         match quote.state {
-            QuoteState::Voided(time) => return self.void(quote.book, time, config),
+            QuoteState::Voided(time) => return self.void(quote.book, near, time, config),
             QuoteState::Offered => {
                 let offers_nothing = quote.prices.iter().all(|odds| odds.is_none());
-                if offers_nothing || self.voids.contains(&(quote.book, arrival.time)) {
+                if offers_nothing || self.is_voided(quote.book, arrival.time) {
                     return Ok(false);
                 }
             }
             QuoteState::Pulled => {}
         }
-        let at = self.position(quote.book);
-        self.histories[at].insert(arrival, devig, cutoffs, &mut self.quotes[at])
+        let at = self.book(quote.book, near, config);
+        let applied =
+            self.histories[at].insert(arrival, config.devig, moments, &mut self.quotes[at])?;
+        if applied == Applied::Stale {
+            self.stale |= 1 << at.min(LAST_BIT);
+        }
+        Ok(applied != Applied::Nothing)
     }
 
-    fn void(&mut self, book: BookId, time: Time, config: &Config) -> Result<bool, RefusedReason> {
-        if self.voids.contains(&(book, time)) {
+    fn void(
+        &mut self,
+        book: BookId,
+        near: usize,
+        time: Time,
+        config: &Config,
+    ) -> Result<bool, RefusedReason> {
+        if self.is_voided(book, time) {
             return Ok(false);
         }
-        if self.voids.len() == VOIDS_MAX {
+        if self.rare().voids.len() == VOIDS_MAX {
             return Err(RefusedReason::TooManyVoids);
         }
-        let at = self.position(book);
+        let at = self.book(book, near, config);
         let quote = &mut self.quotes[at];
         let changed = self.histories[at].void(time, self.market, config.devig, quote)?;
-        self.voids.push((book, time));
+        self.rare().voids.push((book, time));
         Ok(changed)
+    }
+
+    /// Brings fair probabilities up to date, before any row is made.
+    pub(crate) fn refresh(&mut self, config: &Config) {
+        let mut stale = std::mem::take(&mut self.stale);
+        while stale != 0 {
+            let at = stale.trailing_zeros() as usize;
+            let end = if at == LAST_BIT { self.quotes.len() } else { at + 1 };
+            for quote in &mut self.quotes[at..end] {
+                refresh(config.devig, self.market, quote);
+            }
+            stale &= stale - 1;
+        }
     }
 
     /// The live row: every book's standing prices.
     pub(crate) fn live_row(&self, fixture: FixtureId) -> Option<Arc<MarketRow>> {
-        let priced = self.quotes.iter().filter(|quote| has_price(quote)).count();
-        if priced == 0 {
-            return None;
-        }
-        let books = if priced == self.quotes.len() {
-            self.quotes.clone()
-        } else {
-            self.quotes.iter().filter(|quote| has_price(quote)).copied().collect()
-        };
-        Some(Arc::new(market_row(fixture, self.market, books)))
+        let mut books = Vec::with_capacity(self.quotes.len());
+        books.extend(self.quotes.iter().filter(|quote| has_price(quote)));
+        (!books.is_empty()).then(|| Arc::new(market_row(fixture, self.market, books)))
     }
 
     /// The row as of a moment.
@@ -136,12 +192,10 @@ impl MarketState {
         cutoff: Cutoff,
         config: &Config,
     ) -> Option<Arc<MarketRow>> {
-        let books: Vec<BookQuote> = self
-            .histories
-            .iter()
-            .zip(&self.quotes)
-            .filter_map(|(history, quote)| history.as_of(cutoff, self.market, config.devig, quote))
-            .collect();
+        let books = self.histories.iter().zip(&self.quotes);
+        let standing = books
+            .filter_map(|(history, quote)| history.as_of(cutoff, self.market, config.devig, quote));
+        let books: Vec<BookQuote> = standing.collect();
         (!books.is_empty()).then(|| Arc::new(market_row(fixture, self.market, books)))
     }
 }

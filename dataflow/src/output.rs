@@ -12,7 +12,8 @@ use crate::RefusedReason;
 use crate::rows::MatchRow;
 use crate::training::Part;
 
-/// A row, and the collection it belongs to.
+/// A row, and the collection it belongs to. The large and rare kinds are boxed, so that a market row
+/// is cheap to pass on.
 #[derive(Clone, Debug)]
 pub(crate) enum Output {
     /// A live market row.
@@ -22,18 +23,24 @@ pub(crate) enum Output {
     /// A closing line.
     Closing(MarketKey, Arc<MarketRow>),
     /// A fixture.
-    Fixture(FixtureId, FixtureRow),
+    Fixture(FixtureId, Box<FixtureRow>),
     /// A standing result.
-    Result(FixtureId, ResultRow),
+    Result(FixtureId, Box<ResultRow>),
     /// A finished match, into the forms.
-    Match(TeamId, MatchRow),
+    Match(TeamId, Box<MatchRow>),
     /// Something about a fixture that is not retired, into the forms and the training rows.
-    Part(FixtureId, Part),
+    Part(FixtureId, Box<Part>),
     /// Not a row: what the relational collections take back of this fixture in this tick is only
     /// their memory of it.
     Retired(FixtureId),
     /// Not a row: the fact at this place in the tick was refused.
     Refused(usize, RefusedReason),
+}
+
+impl Output {
+    pub(crate) fn part(fixture: FixtureId, part: Part) -> Self {
+        Self::Part(fixture, Box::new(part))
+    }
 }
 
 /// A row that appears (1) or disappears (-1) at a tick.

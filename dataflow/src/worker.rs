@@ -96,7 +96,9 @@ impl Dataflows {
         }
         self.ticks.advance_to(next);
         run(worker, &self.keyed_probe, next, stop)?;
-        let keyed = std::mem::take(&mut *self.keyed.borrow_mut());
+        // The next step will likely bring as much.
+        let room = Vec::with_capacity(self.keyed.borrow().len());
+        let keyed = self.keyed.replace(room);
         if self.feed(&keyed) || self.peers > 1 {
             self.matches.advance_to(next);
             self.parts.advance_to(next);
@@ -117,11 +119,11 @@ impl Dataflows {
         for (output, tick, diff) in keyed {
             match output {
                 Output::Match(team, row) => {
-                    self.matches.update_at((*team, *row), *tick, *diff);
+                    self.matches.update_at((*team, **row), *tick, *diff);
                     any = true;
                 }
                 Output::Part(fixture, part) => {
-                    self.parts.update_at((*fixture, part.clone()), *tick, *diff);
+                    self.parts.update_at((*fixture, Part::clone(part)), *tick, *diff);
                     any = true;
                 }
                 _ => {}
@@ -133,10 +135,10 @@ impl Dataflows {
 
 /// The keyed operator. A whole step's ticks arrive as one message and each update carries the time
 /// of its own tick: fine times in large steps.
-fn keyed_updates<'scope>(
-    ticks: StreamVec<'scope, u64, Arc<Tick>>,
+fn keyed_updates(
+    ticks: StreamVec<'_, u64, Arc<Tick>>,
     mut door: Door,
-) -> VecCollection<'scope, u64, Output, isize> {
+) -> VecCollection<'_, u64, Output, isize> {
     let mut updates = Vec::new();
     ticks
         .unary::<CapacityContainerBuilder<Vec<Update>>, _, _, _>(

@@ -1,6 +1,7 @@
 //! A small world of facts for property tests: few fixtures, teams, books and times, so that facts
 //! collide, repeat, contradict and take each other back all the time.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test helper: a failure is a failed test")]
 
 use std::sync::Arc;
 
