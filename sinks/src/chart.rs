@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 pub(crate) use axis::{Axis, day_of};
 pub(crate) use reliability::reliability_diagram;
 
-use crate::report::html::Escaped;
+use crate::html::Escaped;
 
 /// Most points a line of a chart has: more cannot be told apart at the width of a page.
 pub(crate) const POINTS_MAX: usize = 400;

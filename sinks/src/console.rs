@@ -20,7 +20,7 @@ use draw::{frame, line};
 pub const EXAMPLE: &str = "\
 type: console
 verbose: false           # when piped: one line per suggestion
-rows_max: 20             # rows of the table
+rows_max: 16             # rows of the table: keep it below the terminal's height
 redraws_per_second: 4    # at most
 ";
 
@@ -36,7 +36,8 @@ pub struct Config {
     /// When standard output is not a terminal: print one line per suggestion instead of nothing.
     /// Default false.
     pub verbose: bool,
-    /// Most rows of the table, 1 to 200; the rest is counted. Default 20.
+    /// Most rows of the table, 1 to 200; the rest is counted. The
+    /// table redraws in place only while it fits the terminal's height. Default 16.
     pub rows_max: u16,
     /// Most redraws a second, 1 to 60. Default 4.
     pub redraws_per_second: u16,
@@ -44,7 +45,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { verbose: false, rows_max: 20, redraws_per_second: 4 }
+        Self { verbose: false, rows_max: 16, redraws_per_second: 4 }
     }
 }
 
@@ -284,9 +285,9 @@ mod tests {
         let mut state = State::default();
         made_up::small_run().iter().take(2).for_each(|outbox| state.apply(outbox));
         insta::assert_snapshot!(frame(&state, 1, false).join("\n"), @r"
-        Tideline  2022-08-05T15:00:00Z  run  bankroll 10000.00  exposure 82.40  outstanding 2
-        KICK-OFF     FIXTURE                        BET                       BOOK       ODDS    MIN    EDGE  CONF      STAKE  REASON
-        08-05 19:00  Crystal Palace - Ath Bilbao    1x2 draw                  PS          2.35   2.24   +6.6%  0.78      41.20  B365 offers 2.35 where 11 books make it 2.20; the price has not moved against it.
+        Tideline  2022-08-05T15:00:00Z  run  bankroll 10,000.00  exposure 82.40  outstanding 2
+        KICK-OFF UTC  FIXTURE                        BET                       BOOK       ODDS    MIN    EDGE  CONF      STAKE  REASON
+        08-05 19:00   Crystal Palace - Ath Bilbao    1x2 draw                  PS          2.35   2.24   +6.6%  0.78      41.20  B365 offers 2.35 where 11 books make it 2.20; the price has not moved against it.
         and 1 more
         ");
     }

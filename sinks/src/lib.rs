@@ -14,6 +14,7 @@ mod chart;
 pub mod console;
 mod error;
 mod files;
+mod html;
 pub mod jsonl;
 pub mod ledger;
 pub mod report;

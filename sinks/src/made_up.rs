@@ -267,7 +267,7 @@ impl Season {
     fn bet(&mut self, number: u64, tick: u64, at: Time) -> Suggestion {
         let random = &mut self.random;
         let p = 0.2 + 0.45 * random.unit();
-        let edge = 0.02 + 0.06 * random.unit();
+        let edge = 0.02 + 0.04 * random.unit();
         let mut bet = suggestion(number, tick, Action::Issued);
         bet.kick_off = at.plus(schema::Span::minutes(60 + (random.unit() * 6.0) as i64 * 30));
         bet.expires_at = bet.kick_off;
@@ -280,7 +280,7 @@ impl Season {
         bet.fair_probability = p;
         bet.edge = edge;
         bet.confidence = 0.7 + 0.25 * random.unit();
-        bet.stake = Money::new(self.bankroll).unwrap().fraction(0.004 + 0.01 * random.unit());
+        bet.stake = Money::new(10_000.0).unwrap().fraction(0.002 + 0.006 * random.unit());
         bet.bankroll = Money::new(self.bankroll).unwrap();
         let limits = ["kelly", "cap per bet", "cap per fixture", "cap per day"];
         bet.stake_limit = limits[(random.unit() * 4.0) as usize].to_owned();
@@ -295,7 +295,8 @@ impl Season {
     }
 
     fn settle(&mut self, bet: &Suggestion) -> (LedgerRow, Forecast) {
-        let wins = self.random.unit() < bet.fair_probability;
+        // The forecasts are a little too good to be true, as forecasts are.
+        let wins = self.random.unit() < bet.fair_probability * 0.98;
         let pnl = if wins { bet.stake.winnings(bet.odds) } else { -bet.stake };
         self.bankroll += pnl.as_f64();
         let mut row = ledger_row(0);

@@ -20,7 +20,6 @@ mod bets;
 mod calendar;
 mod charts;
 mod day;
-pub(crate) mod html;
 mod index;
 mod page;
 mod sections;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Axis, Plot, Size, grid, open_svg};
 use crate::calibration::ReliabilityBin;
-use crate::report::html::grouped;
+use crate::html::grouped;
 
 const SIZE: Size =
     Size { width: 420.0, height: 440.0, points_max: 0, has_label: false, name: "square" };

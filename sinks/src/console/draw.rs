@@ -1,14 +1,15 @@
 //! What the console shows, as a pure function of its state.
 
-use schema::{Action, Money, RunState, Suggestion};
+use schema::{Action, RunState, Suggestion};
 
 use super::State;
+use crate::html::{money, signed_money};
 
 /// One suggestion on one line: what `verbose` prints.
 pub(super) fn line(s: &Suggestion) -> String {
     let what = match (s.action, s.pnl) {
         (Action::Settled | Action::Corrected, Some(pnl)) => {
-            format!("{} pnl {}", s.outcome.as_deref().unwrap_or("-"), signed(pnl))
+            format!("{} pnl {}", s.outcome.as_deref().unwrap_or("-"), signed_money(pnl))
         }
         _ => format!("@ {} (min {}) stake {}", s.odds, s.odds_min, s.stake),
     };
@@ -39,8 +40,8 @@ pub(super) fn frame(state: &State, rows_max: usize, color: bool) -> Vec<String> 
         "{}  {}  {run}  bankroll {}  exposure {}  outstanding {}",
         paint("1", "Tideline"),
         state.time,
-        state.bankroll,
-        state.exposure,
+        money(state.bankroll),
+        money(state.exposure),
         state.outstanding.len()
     )];
     if !state.run_reason.is_empty() {
@@ -63,14 +64,14 @@ pub(super) fn frame(state: &State, rows_max: usize, color: bool) -> Vec<String> 
     lines
 }
 
-const HEADER: &str = "KICK-OFF     FIXTURE                        BET                       BOOK       \
+const HEADER: &str = "KICK-OFF UTC  FIXTURE                        BET                       BOOK       \
                       ODDS    MIN    EDGE  CONF      STAKE  REASON";
 
 pub(super) fn row(s: &Suggestion) -> String {
     let kick_off = s.kick_off.to_string();
     let kick_off = kick_off.get(5..16).unwrap_or(&kick_off).replace('T', " ");
     format!(
-        "{kick_off:<11}  {}  {}  {}  {:>6} {:>6} {:>+6.1}% {:>5.2} {:>10}  {}",
+        "{kick_off:<12}  {}  {}  {}  {:>6} {:>6} {:>+6.1}% {:>5.2} {:>10}  {}",
         column(&format!("{} - {}", s.home, s.away), 29),
         column(&format!("{} {}", s.market, s.selection), 24),
         column(&s.book, 8),
@@ -78,7 +79,7 @@ pub(super) fn row(s: &Suggestion) -> String {
         s.odds_min.to_string(),
         s.edge * 100.0,
         s.confidence,
-        s.stake.to_string(),
+        money(s.stake),
         printable(&s.reason)
     )
 }
@@ -97,8 +98,4 @@ fn column(text: &str, width: usize) -> String {
 /// Control characters could steer the terminal; a name from a feed must not.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn signed(amount: Money) -> String {
-    if amount.scaled() > 0 { format!("+{amount}") } else { amount.to_string() }
 }

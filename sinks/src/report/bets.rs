@@ -4,12 +4,12 @@ use schema::{Action, LedgerRow, LedgerStatus, Money, Suggestion};
 
 use super::accounts::Bet;
 use super::day::Standing;
-use super::html::{
+use super::page::Page;
+use super::sections::open_section;
+use crate::html::{
     Escaped, NOTHING, capitalised, counted, market, money, number, percent, put, signed_money,
     signed_percent, tone,
 };
-use super::page::Page;
-use super::sections::open_section;
 use crate::statistics::Moments;
 
 /// Most rows of one table; the rest is counted, and the ledger has them all.

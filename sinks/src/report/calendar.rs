@@ -92,6 +92,11 @@ impl Calendar {
         self.local(time).strftime("%a %-d %b").to_string()
     }
 
+    /// Date and time with the year: `5 Aug 2022 19:00`.
+    pub(crate) fn dated(&self, time: Time) -> String {
+        self.local(time).strftime("%-d %b %Y %H:%M").to_string()
+    }
+
     /// Day and time: `Fri 5 Aug 19:00`.
     pub(crate) fn moment(&self, time: Time) -> String {
         self.local(time).strftime("%a %-d %b %H:%M").to_string()

@@ -3,8 +3,8 @@
 use schema::Money;
 
 use super::day::Summary;
-use super::html::{money, number, percent, signed_percent};
 use crate::chart::{Axis, LineChart, day_of};
+use crate::html::{money, number, percent, signed_percent};
 use crate::statistics::SAMPLE_MIN;
 
 /// Bankroll at the end of each day, from what the run began with. Empty before there is a day.

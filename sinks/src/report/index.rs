@@ -10,10 +10,10 @@ use jiff::civil::Date;
 use super::accounts::Figures;
 use super::charts;
 use super::day::Summary;
-use super::html::{
+use super::page::{GENERATOR, SUMMARY_META, open_document};
+use crate::html::{
     Escaped, NOTHING, counted, grouped, money, percent, put, signed_money, signed_percent, tone,
 };
-use super::page::{GENERATOR, SUMMARY_META, open_document};
 use crate::{Error, Result};
 
 /// Bytes at the start of a page within which its figures for the index stand.

@@ -6,8 +6,8 @@ use schema::RunState;
 use super::accounts::Figures;
 use super::calendar::Calendar;
 use super::day::{Day, Summary};
-use super::html::{Escaped, counted, money, put, signed_money, signed_percent};
 use super::{bets, sections};
+use crate::html::{Escaped, counted, money, put, signed_money, signed_percent};
 use crate::statistics::SAMPLE_MIN;
 
 const STYLE: &str = include_str!("style.css");
@@ -116,7 +116,7 @@ impl Page<'_> {
             "<footer><p>Edge is expected profit per unit staked, net of commission. Closing line \
              value (CLV) is odds taken times the closing fair probability, minus one; each bet \
              counts once, void bets not at all. Intervals are 95%, Student\u{2019}s t, and hold if \
-             bets are independent; bets on one match are not. Bars in the reliability diagram are \
+             bets are independent; bets on one match are not. Whiskers in the reliability diagram are \
              Wilson intervals.</p><p>Times are {}. Paper bets unless the desk reports fills. Made by \
              Tideline from tick {}; the same journal makes the same page.</p></footer>",
             Escaped(self.calendar.zone()),

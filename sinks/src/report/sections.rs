@@ -3,14 +3,14 @@
 use schema::RunState;
 
 use super::charts;
-use super::html::{
-    Escaped, NOTHING, counted, grouped, money, number, percent, put, signed_money, signed_percent,
-    tone,
-};
 use super::page::{Page, state_badge};
 use crate::calibration::Calibration;
 use crate::chart::reliability_diagram;
-use crate::statistics::SAMPLE_MIN;
+use crate::html::{
+    Escaped, NOTHING, counted, grouped, money, number, percent, put, signed_money, signed_percent,
+    tone,
+};
+use crate::statistics::{Interval, SAMPLE_MIN};
 
 /// Opens a section with its heading; the caller closes it.
 pub(super) fn open_section(out: &mut String, id: &str, heading: &str) {
@@ -101,7 +101,7 @@ pub(super) fn bankroll(out: &mut String, page: &Page<'_>) {
     figure(out, "Bankroll", &money(day.bankroll), "");
     let tone = tone(change.as_f64());
     let value = format!("<span class=\"{tone}\">{}</span>", signed_money(change));
-    figure(out, "Change today", &value, &signed_percent(share, 2));
+    figure(out, "Change on the day", &value, &signed_percent(share, 2));
     let worst = format!("greatest {}", percent(drawdown.max, 1));
     figure(out, "Drawdown from peak", &percent(drawdown.now, 1), &worst);
     let bankroll = day.bankroll.as_f64();
@@ -130,7 +130,10 @@ pub(super) fn closing_line_value(out: &mut String, page: &Page<'_>) {
         return;
     };
     out.push_str("<dl class=\"figures\">");
-    let tone = if interval.is_too_few() { "flat" } else { tone(interval.mean) };
+    let tone = match clv_sign(&interval) {
+        Some(sign) => tone(sign),
+        None => "flat",
+    };
     let mean = format!("<span class=\"{tone}\">{}</span>", signed_percent(interval.mean, 2));
     figure(out, "Mean CLV", &mean, "");
     let range = format!(
@@ -142,7 +145,7 @@ pub(super) fn closing_line_value(out: &mut String, page: &Page<'_>) {
     figure(out, "Bets with a close", &grouped(interval.n), "");
     let today = page.day.clv_today();
     let value = today.mean().map_or_else(|| NOTHING.to_owned(), |mean| signed_percent(mean, 2));
-    figure(out, "Settled today", &value, &counted(today.n(), "bet"));
+    figure(out, "Settled on the day", &value, &counted(today.n(), "bet"));
     put!(out, "</dl><p class=\"reading\">{}</p>", clv_reading(&interval));
     if let Some(chart) = charts::closing_line_value("clv-chart", page.history) {
         put!(
@@ -154,16 +157,24 @@ pub(super) fn closing_line_value(out: &mut String, page: &Page<'_>) {
     out.push_str("</section>");
 }
 
-fn clv_reading(interval: &crate::statistics::Interval) -> String {
+/// The sign of the mean, once the interval tells it from zero.
+fn clv_sign(interval: &Interval) -> Option<f64> {
+    let is_told = !interval.is_too_few() && (interval.low > 0.0 || interval.high < 0.0);
+    is_told.then_some(interval.mean)
+}
+
+fn clv_reading(interval: &Interval) -> String {
     if interval.is_too_few() {
         return format!("Too few bets to judge: {} of at least {SAMPLE_MIN}.", interval.n);
     }
-    if interval.low > 0.0 {
-        "The prices taken beat the closing line; the interval lies above zero.".to_owned()
-    } else if interval.high < 0.0 {
-        "The prices taken lose to the closing line; the interval lies below zero.".to_owned()
-    } else {
-        "Not yet told apart from zero: the interval includes it.".to_owned()
+    match clv_sign(interval) {
+        Some(sign) if sign > 0.0 => {
+            "The prices taken beat the closing line; the interval lies above zero.".to_owned()
+        }
+        Some(_) => {
+            "The prices taken lose to the closing line; the interval lies below zero.".to_owned()
+        }
+        None => "Not yet told apart from zero: the interval includes it.".to_owned(),
     }
 }
 
@@ -193,7 +204,7 @@ pub(super) fn calibration(out: &mut String, page: &Page<'_>) {
             let note = match ratio {
                 _ if calibration.with_closing() < SAMPLE_MIN => "too few to judge",
                 ratio if ratio > 1.0 => "above 1: the close is sharper",
-                _ => "below 1: sharper than the close",
+                _ => "at most 1: as sharp as the close",
             };
             figure(out, "Ratio to the close", &number(ratio, 4), note);
         }
@@ -255,13 +266,13 @@ pub(super) fn models(out: &mut String, page: &Page<'_>) {
             out,
             "<p class=\"reading\">Champion: {}, in use since {}.</p>",
             model_name(&champion.model),
-            page.calendar.moment(champion.since)
+            page.calendar.dated(champion.since)
         ),
     }
     if models.len() > 1 {
         out.push_str("<details><summary>Earlier models</summary><ul class=\"plain\">");
         for change in models.iter().rev().skip(1) {
-            let since = page.calendar.moment(change.since);
+            let since = page.calendar.dated(change.since);
             put!(out, "<li>{} from {since}</li>", model_name(&change.model));
         }
         out.push_str("</ul></details>");

@@ -1,4 +1,4 @@
-//! Text into HTML: escaping, and how numbers are written.
+//! Text for people: escaping into HTML, and how numbers are written.
 
 use std::fmt;
 
