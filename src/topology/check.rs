@@ -146,9 +146,8 @@ impl Checks<'_> {
     }
 
     fn sources(&mut self, topology: &Topology) {
-        // One that was refused for its settings is there all the same.
-        let section = self.root.find(&["sources"]);
-        if section.is_empty() || self.root.at(&section).children().is_empty() {
+        // A source that was refused, or a misspelt section, has been reported already.
+        if topology.sources.is_empty() && self.problems.is_empty() {
             let help =
                 "name at least one source, as in `sources: { feed: { type: replay, path: FEED } }`";
             self.refuse(&["sources"], "there is no source of facts".into(), help);
