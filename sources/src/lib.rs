@@ -173,3 +173,23 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Err(cause) => Err(Error::Stopped { name: name.to_owned(), cause: cause.to_string() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_is_listed_with_an_example_of_itself() {
+        for listing in LISTINGS {
+            let first = listing.example.lines().next().unwrap();
+            assert_eq!(first, format!("type: {}", listing.type_name));
+        }
+        assert!(LISTINGS.is_sorted_by_key(|listing| listing.type_name));
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_source_is_an_error_of_that_source() {
+        let end = blocking::<()>("feed", || panic!("broken")).await;
+        assert!(matches!(end, Err(Error::Stopped { name, .. }) if name == "feed"));
+    }
+}

@@ -11,8 +11,8 @@ use arrow_array::types::{
     UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt16Array,
-    UInt64Array,
+    Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    UInt16Array, UInt64Array,
 };
 use arrow_schema::{DataType, TimeUnit};
 use schema::{

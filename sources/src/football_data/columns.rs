@@ -211,3 +211,60 @@ fn quote(
     };
     QuoteColumns { book: book.to_owned(), role, closing, kind, prices, line }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(header: &str) -> Vec<String> {
+        let names: Vec<&str> = header.split(',').collect();
+        let columns = Columns::of(&names).unwrap();
+        let show = |q: &QuoteColumns| {
+            let when = if q.closing { "closing" } else { "open" };
+            format!("{} {:?} {when} {:?} {:?} {:?}", q.book, q.role, q.kind, q.prices, q.line)
+        };
+        columns.quotes.iter().map(show).collect()
+    }
+
+    #[test]
+    fn statistics_are_not_taken_for_odds() {
+        let header = "Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR,HTHG,HTAG,HTR,Attendance,Referee,\
+            HS,AS,HST,AST,HHW,AHW,HC,AC,HF,AF,HFKC,AFKC,HO,AO,HY,AY,HR,AR,HBP,ABP,Bb1X2,BbOU,BbAH";
+        assert_eq!(shown(header), Vec::<String>::new());
+        let names: Vec<&str> = header.split(',').collect();
+        let counts = Columns::of(&names).unwrap().counts;
+        assert_eq!((counts.shots, counts.corners), (Some([12, 13]), Some([18, 19])));
+    }
+
+    #[test]
+    fn a_c_means_closing_unless_it_is_part_of_the_name() {
+        let header =
+            "Date,HomeTeam,AwayTeam,VCH,VCD,VCA,VCCH,VCCD,VCCA,PSCH,PSCD,PSCA,BFEC>2.5,BFEC<2.5";
+        let shown = shown(header);
+        let starts: Vec<String> =
+            shown.iter().map(|s| s.split(' ').take(3).collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(
+            starts,
+            [
+                "VC Bookmaker open",
+                "VC Bookmaker closing",
+                "PS Bookmaker closing",
+                "BFE Exchange closing"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_that_comes_again_is_junk_and_one_without_its_partners_too() {
+        let header = "Date,HomeTeam,AwayTeam,B365H,B365D,B365A,B365H,B365D,B365A,XYH,XYD,P>2.5,,";
+        assert_eq!(shown(header), ["B365 Bookmaker open OneXTwo [3, 4, 5] Fixed(0)"]);
+        let names: Vec<&str> = header.split(',').collect();
+        assert_eq!(Columns::of(&names).unwrap().width, 12);
+    }
+
+    #[test]
+    fn a_header_without_teams_is_none() {
+        assert!(Columns::of(&["Date", "HomeTeam"]).is_none());
+        assert!(Columns::of(&[]).is_none());
+    }
+}

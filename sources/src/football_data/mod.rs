@@ -136,7 +136,10 @@ impl FootballData {
                 return refuse("seasons", "too many files: name fewer seasons or divisions");
             }
             if config.poll < Span::minutes(1) {
-                return refuse("poll", "the server is asked at most once a minute: write 1m or more");
+                return refuse(
+                    "poll",
+                    "the server is asked at most once a minute: write 1m or more",
+                );
             }
         }
         Ok(Self { name: name.to_owned(), config, clock })
@@ -181,7 +184,10 @@ fn no_http() -> Error {
 fn wanted_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let files = files_under(path)?;
     if files.is_empty() {
-        return Err(Error::NoFeed { path: path.into(), wanted: "files that end in .csv or .csv.gz" });
+        return Err(Error::NoFeed {
+            path: path.into(),
+            wanted: "files that end in .csv or .csv.gz",
+        });
     }
     if files.len() > FILES_MAX {
         let reason = format!("more than {FILES_MAX} files; give a smaller folder");

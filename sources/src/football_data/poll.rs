@@ -207,3 +207,174 @@ impl Remote {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Mutex;
+
+    use schema::{Fact, ManualClock};
+
+    use super::*;
+    use crate::SourceConfig;
+
+    /// A web server of one file, as much as a poll needs of one.
+    struct Server {
+        base: String,
+        state: Arc<Mutex<State>>,
+    }
+
+    #[derive(Default)]
+    struct State {
+        text: String,
+        version: u32,
+        log: Vec<String>,
+    }
+
+    impl Server {
+        fn start() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let base = format!("http://{}/mmz4281/", listener.local_addr().unwrap());
+            let state = Arc::new(Mutex::new(State::default()));
+            let shared = Arc::clone(&state);
+            std::thread::spawn(move || {
+                for stream in listener.incoming() {
+                    answer(stream.unwrap(), &shared);
+                }
+            });
+            Self { base, state }
+        }
+
+        fn put(&self, text: &str) {
+            let mut state = self.state.lock().unwrap();
+            state.text = text.to_owned();
+            state.version += 1;
+        }
+
+        fn log(&self) -> Vec<String> {
+            std::mem::take(&mut self.state.lock().unwrap().log)
+        }
+    }
+
+    fn answer(mut stream: TcpStream, state: &Mutex<State>) {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut first = String::new();
+        reader.read_line(&mut first).unwrap();
+        let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut asked = String::new();
+        loop {
+            let mut line = String::new();
+            if reader.by_ref().take(4096).read_line(&mut line).unwrap() == 0 || line == "\r\n" {
+                break;
+            }
+            if line.to_ascii_lowercase().starts_with("if-none-match:") {
+                asked = line[14..].trim().to_owned();
+            }
+        }
+        let mut state = state.lock().unwrap();
+        let tag = format!("\"v{}\"", state.version);
+        let (status, body) = if path != "/mmz4281/2223/E0.csv" {
+            ("404 Not Found", String::new())
+        } else if asked == tag {
+            ("304 Not Modified", String::new())
+        } else {
+            ("200 OK", state.text.clone())
+        };
+        state.log.push(format!("{path} {}", &status[..3]));
+        let head = format!(
+            "HTTP/1.1 {status}\r\nETag: {tag}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + &body).as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_poll_says_only_what_is_new() {
+        let server = Server::start();
+        let clock = Arc::new(ManualClock::at("2022-08-13T20:00:00Z".parse().unwrap()));
+        let config = Config {
+            path: None,
+            url: Some(server.base.clone()),
+            seasons: vec!["2223".into()],
+            divisions: vec!["E0".into(), "E9".into()],
+            ..Config::folder("")
+        };
+        let mut poller = Poller::new("fd", &config, clock.clone()).unwrap();
+        let mut poll = || {
+            let (door, mut engine) = Door::pair();
+            poller.poll(&door);
+            drop(door);
+            let mut facts = Vec::new();
+            let mut rejects = Vec::new();
+            while let Some(chunk) = engine.blocking_recv() {
+                facts.extend(chunk.events);
+                rejects.extend(chunk.rejects);
+            }
+            (facts, rejects)
+        };
+        let head = "Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,B365H,B365D,B365A\n";
+        let first = "E0,13/08/2022,A,B,1,0,2.1,3.4,3.6\n";
+        server.put(&(head.to_owned() + first + "E0,20/08/2022,C,D,,,1.9,3.4,4.2\n"));
+        let (facts, rejects) = poll();
+        assert_eq!(facts.len(), 3 + 2, "{facts:?}");
+        assert!(facts.iter().all(|event| event.received_time == clock.now()));
+        assert_eq!(rejects.len(), 1, "{rejects:?}");
+        assert!(rejects[0].reason.contains("404"));
+        assert_eq!(server.log(), ["/mmz4281/2223/E0.csv 200", "/mmz4281/2223/E9.csv 404"]);
+        // Nothing new: not even the missing file is complained about again.
+        assert!(matches!(poll(), (facts, rejects) if facts.is_empty() && rejects.is_empty()));
+        assert_eq!(server.log()[0], "/mmz4281/2223/E0.csv 304");
+        // A row more above the others, a corrected result, a moved price, a first result.
+        clock.set("2022-08-21T08:00:00Z".parse().unwrap());
+        let new = "E0,12/08/2022,E,F,0,0,,,\n";
+        let moved = "E0,20/08/2022,C,D,2,2,1.95,3.4,4.2\n";
+        server.put(&(head.to_owned() + new + &first.replace(",1,0,", ",1,1,") + moved));
+        let (facts, rejects) = poll();
+        assert!(rejects.is_empty());
+        let shown: Vec<String> = facts
+            .iter()
+            .map(|event| {
+                let what = match &event.fact {
+                    Fact::Fixture(_) => "fixture".to_owned(),
+                    Fact::Quote(quote) => format!("quote {}", quote.prices[0]),
+                    Fact::Result(fact) => format!("result {}-{}", fact.score.home, fact.score.away),
+                    other => panic!("{other:?}"),
+                };
+                format!("{} {what} revision {}", event.event_time, event.sequence >> 48)
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "2022-08-09T13:59:00Z fixture revision 0",
+                "2022-08-12T16:00:00Z result 0-0 revision 0",
+                "2022-08-19T14:00:00Z quote 1.95 revision 1",
+                "2022-08-20T16:00:00Z result 2-2 revision 1",
+                "2022-08-21T08:00:00Z result 1-1 revision 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_server_that_is_away_stops_nothing() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let config = Config {
+            path: None,
+            url: Some(format!("http://{address}")),
+            seasons: vec!["2223".into()],
+            divisions: vec!["E0".into()],
+            ..Config::folder("")
+        };
+        let source = SourceConfig::FootballData(config).open("fd").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (door, mut engine) = Door::pair();
+            let running = tokio::spawn(source.run(door));
+            let chunk = engine.recv().await.unwrap();
+            assert!(chunk.rejects[0].reason.contains("asked for again"), "{:?}", chunk.rejects);
+            drop(engine);
+            running.await.unwrap().unwrap();
+        });
+    }
+}

@@ -164,8 +164,9 @@ impl Season {
     ) -> bool {
         let text = decode(line);
         let cells = cells(&text);
-        let repeated =
-            header.as_ref().is_some_and(|(columns, _)| cells.get(columns.date).is_some_and(|cell| cell == "Date"));
+        let repeated = header
+            .as_ref()
+            .is_some_and(|(columns, _)| cells.get(columns.date).is_some_and(|cell| cell == "Date"));
         if header.is_none() || repeated {
             if cells.iter().all(|cell| cell.is_empty()) {
                 return true;

@@ -147,7 +147,9 @@ mod tests {
     fn dates_and_hours_read_or_do_not() {
         assert_eq!(read_date("13/08/05").unwrap().to_string(), "2005-08-13");
         assert_eq!(read_date("07/08/93").unwrap().to_string(), "1993-08-07");
-        for bad in ["", "2022-08-05", "05/08", "32/01/2020", "29/02/2021", "1/2/3", "+5/08/22", "1/1/1/22"] {
+        for bad in
+            ["", "2022-08-05", "05/08", "32/01/2020", "29/02/2021", "1/2/3", "+5/08/22", "1/1/1/22"]
+        {
             assert!(read_date(bad).is_none(), "{bad}");
         }
         for bad in ["", "20", "25:00", "20:61", "8pm", "20:00:00:00"] {

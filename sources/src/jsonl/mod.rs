@@ -37,8 +37,8 @@ pub use export::to_line;
 pub(crate) use record::{Record, Stamp};
 use scan::{Kind, Plain};
 
-/// Names remembered in front of the table of names: a power of two, 256 KiB in all.
-const CACHE_SLOTS: usize = 4096;
+/// Names remembered in front of the table of names: a power of two, 512 KiB in all.
+const CACHE_SLOTS: usize = 8192;
 /// Longest name that fits a slot, in bytes; longer ones take the way through the table.
 const CACHE_NAME_BYTES_MAX: usize = 47;
 
@@ -110,8 +110,10 @@ impl Parser {
         received_at: Option<Time>,
         out: &mut Vec<Event>,
     ) -> Result<(), Error> {
-        if let Some(plain) = scan::scan(line) {
-            let event = self.plain_event(&plain, received_at)?;
+        // A value that is refused is refused again below, where the reason can quote it.
+        if let Some(plain) = scan::scan(line)
+            && let Ok(event) = self.plain_event(&plain, received_at)
+        {
             out.push(event);
             return Ok(());
         }
@@ -125,6 +127,10 @@ impl Parser {
         received_at: Option<Time>,
         out: &mut Vec<Event>,
     ) -> Result<(), Error> {
+        // `serde` would also take a list, by position of the keys.
+        if line.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+            return Err(Error::Json("it does not begin with an object".to_owned()));
+        }
         let record: Record =
             serde_json::from_slice(line).map_err(|cause| Error::Json(cause.to_string()))?;
         out.push(self.record_event(&record, received_at)?);
@@ -227,7 +233,7 @@ fn slot_index(name: &[u8]) -> usize {
         (fold, 0)
     };
     let mixed = (head ^ tail.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 52) as usize & (CACHE_SLOTS - 1)
+    (mixed >> 51) as usize & (CACHE_SLOTS - 1)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use schema::{
     BookId, BookRole, Command, Control, Fact, Fill, FixtureFact, FixtureId, FixtureStatus,
-    LeagueId, Line, Mark, Market, MarketKind, MatchStatistics, ModelLive, Money, Names, Odds, Quote,
-    QuoteState, ResultFact, ResultStatus, SELECTIONS_MAX, Score, Signal, TeamId, Time,
+    LeagueId, Line, Mark, Market, MarketKind, MatchStatistics, ModelLive, Money, Names, Odds,
+    Quote, QuoteState, ResultFact, ResultStatus, SELECTIONS_MAX, Score, Signal, TeamId, Time,
     fixture_name,
 };
 use serde::de::{Deserializer, Visitor};
@@ -161,10 +161,8 @@ impl Record {
             }
             _ => QuoteState::Pulled,
         };
-        let (fixture, book) = (
-            self.need(self.fixture.as_ref(), "fixture")?,
-            self.need(self.book.as_ref(), "book")?,
-        );
+        let (fixture, book) =
+            (self.need(self.fixture.as_ref(), "fixture")?, self.need(self.book.as_ref(), "book")?);
         Ok(Quote {
             fixture: FixtureId(names.register(fixture)?.0),
             market,
@@ -303,9 +301,11 @@ fn word<T: Copy>(
     words: &[(&str, T)],
 ) -> Result<T, Error> {
     let Some(value) = value else { return Ok(words[0].1) };
-    words.iter().find(|(name, _)| *name == value).map(|(_, meaning)| *meaning).ok_or_else(|| {
-        Error::Word { key, value: value.chars().take(40).collect(), wanted }
-    })
+    words
+        .iter()
+        .find(|(name, _)| *name == value)
+        .map(|(_, meaning)| *meaning)
+        .ok_or_else(|| Error::Word { key, value: value.chars().take(40).collect(), wanted })
 }
 
 fn read_score(text: &str) -> Result<Score, Error> {

@@ -1,7 +1,9 @@
 //! The scanner of the common line: one price of one selection, or a pull, of the 1X2 market, as the
 //! exporter and most feeds write it, keys in this order and no spaces:
 //!
-//!     {"seq":1,"ts":1760000000000,"type":"odds","fixture":"..","book":"..","sel":"home","price":2.35}
+//! ```text
+//! {"seq":1,"ts":1760000000000,"type":"odds","fixture":"..","book":"..","sel":"home","price":2.35}
+//! ```
 //!
 //! Knowing the order beforehand is what makes it fast: between two values there is a comparison
 //! with a constant and no search. To everything else it says `None`: it never has to be right about
@@ -194,15 +196,31 @@ mod tests {
     fn what_is_not_plain_is_left_to_others() {
         let plain = r#"{"seq":7,"ts":1760000000000,"type":"odds","fixture":"F","book":"B","sel":"away","price":2.35}"#;
         let read = scan(plain.as_bytes()).unwrap();
-        assert_eq!((read.seq, read.ts, read.fixture, read.book), (7, 1_760_000_000_000, &b"F"[..], &b"B"[..]));
+        assert_eq!(
+            (read.seq, read.ts, read.fixture, read.book),
+            (7, 1_760_000_000_000, &b"F"[..], &b"B"[..])
+        );
         assert!(matches!(read.kind, Kind::Odds { selection: 2, price: 23_500 }));
         let pull = r#"{"ts":1760000000000,"type":"pull","fixture":"F","book":"B"}"#;
         assert!(matches!(scan(pull.as_bytes()).unwrap().kind, Kind::Pull));
         for (from, to) in [
-            ("2.35", "2.35e0"), ("2.35", "02.35"), ("2.35", "2."), ("2.35", ".5"), ("2.35", "-2.35"),
-            ("2.35", "2.35001"), ("2.35", "1000000"), ("2.35", "null"), ("2.35}", "2.35,\"x\":1}"),
-            ("2.35}", "2.35} "), (":7,", ":07,"), (":7,", ":1234567890123456789,"), ("\"F\"", "\"F\\n\""),
-            ("\"F\"", "\"F\u{1}\""), ("away", "awry"), ("odds", "oods"), ("{\"seq\"", "{ \"seq\""),
+            ("2.35", "2.35e0"),
+            ("2.35", "02.35"),
+            ("2.35", "2."),
+            ("2.35", ".5"),
+            ("2.35", "-2.35"),
+            ("2.35", "2.35001"),
+            ("2.35", "1000000"),
+            ("2.35", "null"),
+            ("2.35}", "2.35,\"x\":1}"),
+            ("2.35}", "2.35} "),
+            (":7,", ":07,"),
+            (":7,", ":1234567890123456789,"),
+            ("\"F\"", "\"F\\n\""),
+            ("\"F\"", "\"F\u{1}\""),
+            ("away", "awry"),
+            ("odds", "oods"),
+            ("{\"seq\"", "{ \"seq\""),
         ] {
             let line = plain.replace(from, to);
             assert!(scan(line.as_bytes()).is_none(), "{line}");

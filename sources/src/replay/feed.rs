@@ -205,7 +205,12 @@ impl Feeds {
             let Some((_, index, file)) = self.waiting.pop() else { return };
             match open(&file) {
                 Ok(reader) => {
-                    self.active.push(Active { index, reader, pending: VecDeque::new(), more: true });
+                    self.active.push(Active {
+                        index,
+                        reader,
+                        pending: VecDeque::new(),
+                        more: true,
+                    });
                 }
                 Err(cause) => self.reject_file(&file, &cause),
             }

@@ -66,6 +66,17 @@ impl Knowledge {
     }
 }
 
+/// A book at work on one match.
+struct Trader<'a> {
+    book: &'a Book,
+    id: BookId,
+    markets: [Market; 3],
+    /// Its own opinion, which it never quite gives up.
+    opinion: [f64; 2],
+    /// What it offers.
+    standing: [[Odds; 3]; 3],
+}
+
 impl Match<'_> {
     /// Tells the whole story, in no particular order of time.
     pub fn tell(&self, random: &mut Random, out: &mut Vec<Event>) {
@@ -74,10 +85,10 @@ impl Match<'_> {
         self.push(announced, Fact::Fixture(fixture), out);
         if random.chance(self.config.postponed_rate) {
             let called_off = fixture.kick_off.minus(Span::hours(3 + random.below(20) as i64));
-            self.trade(announced, called_off, random, out);
+            let handicap = self.trade(announced, called_off, random, out);
             fixture.status = FixtureStatus::Postponed;
             self.push(called_off, Fact::Fixture(fixture), out);
-            self.pull_all(called_off.plus(Span::minutes(2)), out);
+            self.pull_all(called_off.plus(Span::minutes(2)), handicap, out);
             let known = called_off.plus(Span::hours(30));
             fixture.status = FixtureStatus::Scheduled;
             fixture.kick_off = fixture.kick_off.plus(Span::days(9));
@@ -99,62 +110,62 @@ impl Match<'_> {
         });
     }
 
-    /// All prices of all books between two times.
-    fn trade(&self, from: Time, to: Time, random: &mut Random, out: &mut Vec<Event>) {
+    /// All prices of all books between two times; gives the handicap market they made.
+    fn trade(&self, from: Time, to: Time, random: &mut Random, out: &mut Vec<Event>) -> Market {
         let knowledge = Knowledge::draw(from, to, self.config.steam_rate, random);
         let opening = knowledge.at(from);
         let line = self.truth.off(opening[0], opening[1]).even_line();
         let handicap = Market::with_line(MarketKind::AsianHandicap, line);
-        let markets = [MARKETS[0], MARKETS[1], handicap];
         for (book, id) in self.books.iter().zip(self.book_ids) {
-            // Its own opinion of this match, which it never quite gives up.
-            let opinion = [random.normal() * book.noise, random.normal() * book.noise];
-            let mut last = [[Odds::NONE; 3]; 3];
+            let mut trader = Trader {
+                book,
+                id: *id,
+                markets: [MARKETS[0], MARKETS[1], handicap],
+                opinion: [random.normal() * book.noise, random.normal() * book.noise],
+                standing: [[Odds::NONE; 3]; 3],
+            };
             let mut time = from.plus(Span::from_ms(book.lag_ms + random.below(3_600_000) as i64));
             let close = to.minus(Span::from_ms(1_000 + random.below(CLOSING.ms() as usize) as i64));
             while time < close {
-                self.update(book, *id, &markets, &knowledge, opinion, time, &mut last, random, out);
+                self.look(&mut trader, &knowledge, time, random, out);
                 let rush = if to.since(time) < RUSH.0.ms() { RUSH.1 } else { 1.0 };
                 let pause = book.pause_ms / self.config.activity.max(0.01) / rush;
                 let wait = -(1.0 - random.unit()).ln() * pause;
                 time = time.plus(Span::from_ms(wait.clamp(20_000.0, 86_400_000.0) as i64));
             }
-            self.update(book, *id, &markets, &knowledge, opinion, close, &mut last, random, out);
+            self.look(&mut trader, &knowledge, close, random, out);
         }
+        handicap
     }
 
     /// A look of one book at all its markets; it quotes what has changed.
-    #[allow(clippy::too_many_arguments, reason = "one step of the loop above, split for length")]
-    fn update(
+    fn look(
         &self,
-        book: &Book,
-        id: BookId,
-        markets: &[Market; 3],
+        trader: &mut Trader<'_>,
         knowledge: &Knowledge,
-        opinion: [f64; 2],
         time: Time,
-        last: &mut [[Odds; 3]; 3],
         random: &mut Random,
         out: &mut Vec<Event>,
     ) {
+        let Trader { book, id, opinion, .. } = *trader;
         let doubt = knowledge.at(time.minus(Span::from_ms(book.lag_ms)));
         let table = self.truth.off(doubt[0] + opinion[0], doubt[1] + opinion[1]).table();
-        for (market, last) in markets.iter().zip(last.iter_mut()) {
-            let prices = self.prices(book, *market, &table.fair(*market));
-            if prices == *last {
+        for (market, standing) in trader.markets.into_iter().zip(&mut trader.standing) {
+            let prices = self.prices(book, market, &table.fair(market));
+            if prices == *standing {
                 continue;
             }
-            *last = prices;
+            *standing = prices;
             if book.kind == BookKind::Soft && random.chance(self.config.error_rate) {
-                self.mistake(id, *market, prices, time, random, out);
+                self.mistake(id, market, prices, time, random, out);
                 continue;
             }
-            self.quote(id, book.kind, *market, prices, time, out);
+            self.quote(id, book.kind, market, prices, time, out);
             if book.kind == BookKind::Soft && random.chance(self.config.pull_rate) {
                 let gone = time.plus(Span::minutes(1 + random.below(20) as i64));
-                self.state(id, *market, gone, QuoteState::Pulled, out);
+                self.state(id, market, gone, QuoteState::Pulled, out);
                 // What it offers next is new, whatever it is.
-                *last = [Odds::NONE; 3];
+                *standing = [Odds::NONE; 3];
             }
         }
     }
@@ -194,7 +205,14 @@ impl Match<'_> {
         self.push(time, Fact::Quote(Quote { fixture, market, book, role, prices, state }), out);
     }
 
-    fn state(&self, book: BookId, market: Market, at: Time, state: QuoteState, out: &mut Vec<Event>) {
+    fn state(
+        &self,
+        book: BookId,
+        market: Market,
+        at: Time,
+        state: QuoteState,
+        out: &mut Vec<Event>,
+    ) {
         let (fixture, role, prices) = (self.fixture.fixture, BookRole::Bookmaker, [Odds::NONE; 3]);
         self.push(at, Fact::Quote(Quote { fixture, market, book, role, prices, state }), out);
     }
@@ -220,10 +238,10 @@ impl Match<'_> {
         self.state(book, market, voided, QuoteState::Voided(time), out);
     }
 
-    fn pull_all(&self, time: Time, out: &mut Vec<Event>) {
+    fn pull_all(&self, time: Time, handicap: Market, out: &mut Vec<Event>) {
         for (book, id) in self.books.iter().zip(self.book_ids) {
             if book.kind != BookKind::Average {
-                for market in MARKETS {
+                for market in [MARKETS[0], MARKETS[1], handicap] {
                     self.state(*id, market, time, QuoteState::Pulled, out);
                 }
             }

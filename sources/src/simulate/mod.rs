@@ -24,7 +24,8 @@ use random::Random;
 use world::{Rates, Strength};
 
 /// What it is.
-pub const SUMMARY: &str = "a made-up season from a seed: no data, no network, every kind of trouble";
+pub const SUMMARY: &str =
+    "a made-up season from a seed: no data, no network, every kind of trouble";
 
 /// Its settings, every key with its default.
 pub const EXAMPLE: &str = "\
@@ -248,7 +249,7 @@ impl Season {
             0 => 0,
             _ => 1 + (place - 1 + week) % rounds,
         };
-        let swapped = |number: usize| (week / rounds + week + number).is_multiple_of(2);
+        let swapped = |number: usize| (week / rounds + week % rounds + number).is_multiple_of(2);
         (0..teams / 2)
             .map(|number| {
                 let (a, b) = (seat(number), seat(teams - 1 - number));

@@ -18,10 +18,38 @@ const STRENGTH_SPREAD: f64 = 0.24;
 const STRENGTH_DRIFT: f64 = 0.02;
 
 const TOWNS: [&str; 32] = [
-    "Ashmere", "Brackwater", "Caldbeck", "Dunmoor", "Elstow", "Fenwick", "Garrowby", "Holmfirth",
-    "Ivelston", "Jarrowdale", "Kelsby", "Langthorpe", "Marbury", "Netherfold", "Oakhaven", "Penrose",
-    "Quarrington", "Ravensey", "Selwick", "Thornaby", "Ulverby", "Vexford", "Wensley", "Yarmside",
-    "Aldermoor", "Birchley", "Corveston", "Draycott", "Eastmarch", "Farleigh", "Grimsdyke", "Hexby",
+    "Ashmere",
+    "Brackwater",
+    "Caldbeck",
+    "Dunmoor",
+    "Elstow",
+    "Fenwick",
+    "Garrowby",
+    "Holmfirth",
+    "Ivelston",
+    "Jarrowdale",
+    "Kelsby",
+    "Langthorpe",
+    "Marbury",
+    "Netherfold",
+    "Oakhaven",
+    "Penrose",
+    "Quarrington",
+    "Ravensey",
+    "Selwick",
+    "Thornaby",
+    "Ulverby",
+    "Vexford",
+    "Wensley",
+    "Yarmside",
+    "Aldermoor",
+    "Birchley",
+    "Corveston",
+    "Draycott",
+    "Eastmarch",
+    "Farleigh",
+    "Grimsdyke",
+    "Hexby",
 ];
 const KINDS: [&str; 6] = ["Rovers", "United", "Athletic", "Town", "Albion", "Wanderers"];
 
@@ -195,7 +223,14 @@ impl Book {
 pub(super) fn books(count: usize) -> Vec<Book> {
     const HOUR_MS: f64 = 3_600_000.0;
     const SOFT: [&str; 8] = [
-        "Alderbet", "Brightodds", "Crownstake", "Domino", "Eaglebet", "Fairwager", "Goldline", "Harbour",
+        "Alderbet",
+        "Brightodds",
+        "Crownstake",
+        "Domino",
+        "Eaglebet",
+        "Fairwager",
+        "Goldline",
+        "Harbour",
     ];
     let book = |name: &str, margin, lag_ms, noise, pause_hours: f64, kind| Book {
         name: name.to_owned(),
@@ -206,8 +241,8 @@ pub(super) fn books(count: usize) -> Vec<Book> {
         kind,
     };
     let mut books = vec![
-        book("Meridian", 0.025, 0, 0.004, 5.0, BookKind::Sharp),
-        book("Openbook Exchange", 0.012, 120_000, 0.008, 4.0, BookKind::Exchange),
+        book("Meridian", 0.025, 0, 0.004, 8.0, BookKind::Sharp),
+        book("Openbook Exchange", 0.012, 120_000, 0.008, 7.0, BookKind::Exchange),
     ];
     for (index, name) in SOFT.iter().enumerate().take(count.saturating_sub(3)) {
         let rank = index as f64;
@@ -216,11 +251,11 @@ pub(super) fn books(count: usize) -> Vec<Book> {
             0.045 + 0.006 * rank,
             600_000 + 900_000 * index as i64,
             0.020 + 0.004 * rank,
-            7.0 + rank,
+            12.0 + rank,
             BookKind::Soft,
         ));
     }
-    books.push(book("Average", 0.0, 0, 0.0, 9.0, BookKind::Average));
+    books.push(book("Average", 0.0, 0, 0.0, 16.0, BookKind::Average));
     books
 }
 
