@@ -43,6 +43,8 @@ pub struct Decisions {
     pub lag_max: Span,
     /// A quote made this long before kick-off or later counts as a closing one.
     pub closing_within: Span,
+    /// Facts about a fixture are taken until this long after its kick-off.
+    pub retain_after_kick_off: Span,
     /// How long before kick-off a market counts as known to a decision.
     pub as_of_lead: Span,
     /// Commission on winnings by book, as a fraction.
@@ -84,6 +86,7 @@ impl Decisions {
             stale_after: topology.market.stale_after,
             lag_max: topology.market.lag_max,
             closing_within: topology.market.closing_within,
+            retain_after_kick_off: topology.market.retain_after_kick_off,
             as_of_lead: topology.market.as_of_lead,
             commission: topology.market.commission.clone(),
             closing_reference: topology.market.closing_reference.clone(),
@@ -128,6 +131,7 @@ impl Decisions {
         let dataflow = Dataflow::start(dataflow::Config {
             devig: self.devig,
             as_of_lead: self.as_of_lead,
+            retain_after_kick_off: self.retain_after_kick_off,
             workers: outfit.workers,
             ..dataflow::Config::default()
         })?;

@@ -1,11 +1,13 @@
 //! Facts can be taken back: after a correction the ledger and the views are what they would have
 //! been had the truth been known.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeMap;
 
-use common::{decisions, run, seasons};
+use common::{assert_same_views, decisions, run, seasons};
 use schema::{
     Event, Fact, FixtureStatus, LedgerRow, LedgerStatus, Odds, QuoteState, ResultStatus, Score,
     Span,
@@ -88,7 +90,7 @@ fn amended(facts: &Facts) {
     assert_eq!(money(&standing(&found)), money(&standing(&truth)));
     assert_eq!(found.desk().account().bankroll(), truth.desk().account().bankroll());
     assert_eq!(found_seen.views.results, truth_seen.views.results);
-    assert!(found_seen.views == truth_seen.views);
+    assert_same_views(&found_seen.views, &truth_seen.views, "corrected");
 }
 
 /// A soft book's price is mistyped, 8 % too high, and declared void: before it is bet, or after.
@@ -129,7 +131,7 @@ fn a_price_voided_before_it_is_bet_leaves_no_trace() {
         found.desk().tally().withdrawn > truth.desk().tally().withdrawn,
         "errors were taken back"
     );
-    assert!(found_seen.views == truth_seen.views);
+    assert_same_views(&found_seen.views, &truth_seen.views, "corrected");
     assert_eq!(money(&standing(&found)), money(&standing(&truth)));
 }
 
@@ -143,7 +145,7 @@ fn a_price_voided_after_it_was_bet_voids_the_bet() {
     let void: Vec<_> = rows.iter().filter(|row| row.status == LedgerStatus::Void).collect();
     assert!(void.len() > 3, "bets at mistyped prices are void: {}", void.len());
     assert!(void.iter().all(|row| row.pnl == schema::Money::ZERO && row.clv.is_none()));
-    assert!(found_seen.views == truth_seen.views);
+    assert_same_views(&found_seen.views, &truth_seen.views, "corrected");
     let pnl: schema::Money = rows.iter().map(|row| row.pnl).sum();
     assert_eq!(
         found.desk().account().bankroll(),
@@ -190,7 +192,7 @@ fn a_postponed_fixture_is_priced_and_settled_at_its_new_time() {
     let told_first = with(&Facts { names: facts.names.clone(), events }, vec![known, result]);
     let (late, late_seen) = run(told_late, &decisions(), 64, 1);
     let (_, first_seen) = run(told_first, &decisions(), 64, 1);
-    assert!(late_seen.views == first_seen.views);
+    assert_same_views(&late_seen.views, &first_seen.views, "postponed");
     let row = late_seen.views.fixtures[&fixture.fixture];
     assert_eq!((row.kick_off, row.status), (fixture.kick_off.plus(week), FixtureStatus::Scheduled));
     assert!(late.counts().ledger().iter().all(|row| row.status != LedgerStatus::Open));

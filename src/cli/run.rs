@@ -12,7 +12,7 @@ use tideline::data_dir::DataDir;
 use tideline::dead_letters::DeadLetters;
 use tideline::engine::{Engine, Learning};
 use tideline::feeding::{self, Feeding};
-use tideline::journal::{self, Journal, Options};
+use tideline::journal::{self, Journal};
 use tideline::sequencer::{LiveSequencer, RecordedTicks};
 use tideline::setup::{Decisions, Outfit, Rehearsal, open_sinks, runtime};
 use tideline::summary::Summary;
@@ -108,8 +108,8 @@ fn recover(
     decisions: &Decisions,
     dir: &DataDir,
 ) -> Result<Engine> {
-    let (journal, recovery) = Journal::create_or_open(&dir.journal(), Options::default())
-        .map_err(tideline::Error::from)?;
+    let (journal, recovery) =
+        Journal::create_or_open(&dir.journal(), topology.journal).map_err(tideline::Error::from)?;
     let outfit = Outfit {
         journal: None,
         sinks: open_sinks(&topology.sinks, dir.path())?,

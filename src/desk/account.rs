@@ -37,6 +37,9 @@ pub struct Account {
 
 impl Account {
     /// An account that starts with this bankroll.
+    ///
+    /// # Panics
+    /// When the bankroll is not positive: the topology refuses such a one.
     pub fn new(bankroll: Money) -> Self {
         assert!(bankroll.is_positive(), "an account starts with money");
         Self {
@@ -71,6 +74,9 @@ impl Account {
     }
 
     /// Takes a bet off the table: settled, void, or the opposite of a placement.
+    ///
+    /// # Panics
+    /// When the bet was not placed.
     pub fn release(&mut self, placement: Placement) {
         self.open -= placement.stake;
         release(&mut self.by_fixture, placement.fixture, placement.stake);

@@ -180,7 +180,7 @@ impl Desk {
         let proposal = self.proposal(fixture, look).map(|bet| bet.id);
         match proposal {
             Some(id) if amount.is_positive() => {
-                self.revise(fixture, id, look, amount, stake, names)
+                self.revise(fixture, id, look, amount, stake, names);
             }
             Some(id) => self.withdraw_bet(fixture, id, "the limits leave nothing to stake on it"),
             None if amount.is_positive() => self.issue(fixture, look, amount, stake, names, pricer),

@@ -27,6 +27,9 @@ pub struct MarketSettings {
     /// A quote counts as a closing one when it was made this long before kick-off or later; without
     /// one there is no closing line value. Default 6 hours.
     pub closing_within: Span,
+    /// Facts about a fixture are taken until this long after its kick-off; later ones are dead
+    /// letters, except results. Default 60 days.
+    pub retain_after_kick_off: Span,
     /// How long before kick-off a market counts as known to a decision. Default 5 minutes.
     pub as_of_lead: Span,
     /// Commission on winnings by book, as a fraction. Default: 0.05 at the Betfair exchange.
@@ -43,6 +46,7 @@ impl Default for MarketSettings {
             stale_after: Span::days(7),
             lag_max: Span::hours(1),
             closing_within: Span::hours(6),
+            retain_after_kick_off: Span::days(60),
             as_of_lead: Span::minutes(5),
             commission: BTreeMap::from([("BFE".to_owned(), 0.05)]),
             closing_reference: vec!["PS".to_owned()],

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -90,6 +91,28 @@ pub fn run(
     let mut seen = Seen::default();
     let engine = rehearse_facts(facts, decisions, ticks_per_step, workers, &mut seen).unwrap();
     (engine, seen)
+}
+
+/// Asserts that two sets of views are equal, naming the first collection that is not.
+pub fn assert_same_views(found: &Views, expected: &Views, what: &str) {
+    assert_eq!(found.fixtures, expected.fixtures, "fixtures, {what}");
+    assert_eq!(found.results, expected.results, "results, {what}");
+    assert_eq!(found.markets, expected.markets, "markets, {what}");
+    same_rows(&found.as_of, &expected.as_of, &format!("as of, {what}"));
+    same_rows(&found.closing, &expected.closing, &format!("closing, {what}"));
+    same_rows(&found.forms, &expected.forms, &format!("forms, {what}"));
+    same_rows(&found.training, &expected.training, &format!("training, {what}"));
+}
+
+fn same_rows<K, V>(found: &BTreeMap<K, V>, expected: &BTreeMap<K, V>, what: &str)
+where
+    K: Ord + std::fmt::Debug,
+    V: PartialEq + std::fmt::Debug,
+{
+    for (key, row) in expected {
+        assert_eq!(found.get(key), Some(row), "{key:?} in {what}");
+    }
+    assert_eq!(found.len(), expected.len(), "{what}");
 }
 
 /// A seeded source of numbers for shuffles and garbage.
