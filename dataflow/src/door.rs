@@ -92,6 +92,7 @@ impl Door {
         }
         let market = state.market(quote.market);
         let book = state.hot.markets[market].find(quote.book);
+        state.hot.markets[market].make_room(book, state.hot.moments);
         Some(Place { slot, market, book })
     }
 

@@ -185,9 +185,7 @@ impl FixtureState {
         let key = MarketKey { fixture: id, market: state.market };
         if touched.live {
             let row = if shown { state.live_row(id) } else { None };
-            replace(&mut state.live, row, |row, diff| {
-                out.push((Output::Market(key, row), tick, diff));
-            });
+            state.replace_live(row, |row, diff| out.push((Output::Market(key, row), tick, diff)));
         }
         if touched.past {
             self.settle_past(at, now, tick, config, out);

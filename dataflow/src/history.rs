@@ -153,7 +153,7 @@ fn fair(devig: Devig, market: Market, prices: &[Odds; SELECTIONS_MAX]) -> [Proba
 
 /// Puts a version over prices; tells whether they changed.
 #[inline]
-fn put(version: &Version, quote: &mut BookQuote) -> bool {
+fn put(version: Version, quote: &mut BookQuote) -> bool {
     let mut changed = false;
     if matches!(version.kind, Kind::Pulled | Kind::FoldedPull) {
         changed = has_price(quote);
@@ -178,6 +178,15 @@ fn put(version: &Version, quote: &mut BookQuote) -> bool {
 }
 
 impl History {
+    /// Folds if there are as many versions as are kept.
+    #[inline]
+    pub(crate) fn make_room(&mut self, moments: Option<Moments>) {
+        let most = if moments.is_some() { HISTORY_MAX } else { HISTORY_UNDATED_MAX };
+        if self.versions.len() >= most {
+            self.fold(moments);
+        }
+    }
+
     /// Takes an offered or pulled quote in and brings `current` up to date.
     #[inline]
     pub(crate) fn insert(
@@ -187,11 +196,8 @@ impl History {
         moments: Option<Moments>,
         current: &mut BookQuote,
     ) -> Result<Applied, RefusedReason> {
+        self.make_room(moments);
         let quote = arrival.quote;
-        let most = if moments.is_some() { HISTORY_MAX } else { HISTORY_UNDATED_MAX };
-        if self.versions.len() >= most {
-            self.fold(moments);
-        }
         let version = Version {
             time: arrival.time,
             sequence: arrival.sequence,
@@ -199,24 +205,36 @@ impl History {
             prices: quote.prices,
             kind: if quote.state == QuoteState::Pulled { Kind::Pulled } else { Kind::Offered },
         };
-        let key = (version.time, version.sequence);
-        let ties = || self.versions.last().is_none_or(|last| last.is_before(&version));
-        if key > self.newest || (key == self.newest && ties()) {
-            self.newest = key;
-            self.versions.push(version);
-            Ok(self.advance(&version, quote.market, devig, current))
-        } else {
-            let at = self.versions.partition_point(|known| known.is_before(&version));
-            if self.versions[at].is_folded() {
+        if (version.time, version.sequence) <= self.newest {
+            return self.insert_late(version, quote.market, devig, current);
+        }
+        self.newest = (version.time, version.sequence);
+        self.versions.push(version);
+        Ok(self.advance(version, quote.market, devig, current))
+    }
+
+    /// The same for a quote that is not later than all before it.
+    #[cold]
+    #[inline(never)]
+    fn insert_late(
+        &mut self,
+        version: Version,
+        market: Market,
+        devig: Devig,
+        current: &mut BookQuote,
+    ) -> Result<Applied, RefusedReason> {
+        let at = self.versions.partition_point(|known| known.is_before(&version));
+        if let Some(next) = self.versions.get(at) {
+            if next.is_folded() {
                 return Err(RefusedReason::FoldedHistory);
             }
-            if self.versions[at] == version {
+            if *next == version {
                 return Ok(Applied::Nothing);
             }
-            self.versions.insert(at, version);
-            self.rebuild(quote.market, devig, current);
-            Ok(Applied::Done)
         }
+        self.versions.insert(at, version);
+        self.rebuild(market, devig, current);
+        Ok(Applied::Done)
     }
 
     /// Takes back every price stamped exactly `time`. Gives whether anything changed.
@@ -255,7 +273,7 @@ impl History {
         }
         let mut quote = no_prices(current.book);
         for version in &self.versions[..end] {
-            put(version, &mut quote);
+            put(*version, &mut quote);
         }
         if !has_price(&quote) {
             return None;
@@ -272,7 +290,7 @@ impl History {
     #[inline]
     fn advance(
         &mut self,
-        version: &Version,
+        version: Version,
         market: Market,
         devig: Devig,
         quote: &mut BookQuote,
@@ -301,7 +319,7 @@ impl History {
         }
         for i in 0..self.versions.len() {
             let version = self.versions[i];
-            self.advance(&version, market, devig, &mut quote);
+            self.advance(version, market, devig, &mut quote);
         }
         refresh(devig, market, &mut quote);
         *current = quote;
@@ -332,7 +350,7 @@ impl History {
         let mut pulled = false;
         for version in &self.versions[start..end] {
             pulled |= matches!(version.kind, Kind::Pulled | Kind::FoldedPull);
-            put(version, &mut quote);
+            put(*version, &mut quote);
         }
         let last = self.versions[end - 1];
         let kind = if pulled { Kind::FoldedPull } else { Kind::Folded };

@@ -15,8 +15,8 @@ use crate::{Config, RefusedReason};
 
 /// Voided times remembered of one market.
 pub(crate) const VOIDS_MAX: usize = 256;
-/// Up to this many books a search looks at each: they are about to be read for the row anyway, and
-/// loads that do not wait for each other are faster than fewer that do.
+/// Up to this many books a search looks at each: loads that do not wait for each other are faster
+/// than fewer that do.
 const SCANNED_BOOKS_MAX: usize = 24;
 
 /// Last bit of the set of stale books.
@@ -45,12 +45,16 @@ pub(crate) struct MarketState {
     /// Places of books whose fair probabilities are behind their prices, one bit each; the last bit
     /// stands for all from there on.
     stale: u64,
-    /// Books' current prices, by book id.
+    /// Books seen, sorted. What is known of each is in the next two, in parallel: apart, because a
+    /// search needs only this, a row needs all quotes, and neither needs any history.
+    books: Vec<BookId>,
+    /// Current prices.
     quotes: Vec<BookQuote>,
-    /// How they came about, in parallel: apart, because a row needs all quotes and no history.
+    /// How they came about.
     histories: Vec<History>,
     /// The live row emitted last.
-    pub(crate) live: Option<Arc<MarketRow>>,
+    live: Option<Arc<MarketRow>>,
+    live_updated_at: Time,
     rare: Option<Box<Rare>>,
 }
 
@@ -71,9 +75,11 @@ impl MarketState {
             market,
             touched: Touched::default(),
             stale: 0,
+            books: Vec::new(),
             quotes: Vec::new(),
             histories: Vec::new(),
             live: None,
+            live_updated_at: Time::MIN,
             rare: None,
         }
     }
@@ -95,21 +101,31 @@ impl MarketState {
     /// Where a book is, or where it would be.
     #[inline]
     pub(crate) fn find(&self, id: BookId) -> usize {
-        let scanned = if self.quotes.len() <= SCANNED_BOOKS_MAX { &self.quotes[..] } else { &[] };
-        let found = scanned.iter().position(|quote| quote.book == id);
-        found.unwrap_or_else(|| self.quotes.partition_point(|quote| quote.book < id))
+        let scanned = if self.books.len() <= SCANNED_BOOKS_MAX { &self.books[..] } else { &[] };
+        let found = scanned.iter().position(|book| *book == id);
+        found.unwrap_or_else(|| self.books.partition_point(|book| *book < id))
+    }
+
+    /// Makes sure that a book's history has room. [`Self::apply`] would do it too; a caller who
+    /// asks for many books before applying to any waits for their memory only once.
+    #[inline]
+    pub(crate) fn make_room(&mut self, at: usize, moments: Option<Moments>) {
+        if let Some(history) = self.histories.get_mut(at) {
+            history.make_room(moments);
+        }
     }
 
     /// The book's place, made if it is new; `near` is where it was last found.
     #[inline]
     fn book(&mut self, id: BookId, near: usize, config: &Config) -> usize {
-        if self.quotes.get(near).is_some_and(|quote| quote.book == id) {
+        if self.books.get(near) == Some(&id) {
             return near;
         }
         let at = self.find(id);
-        if self.quotes.get(at).is_none_or(|quote| quote.book != id) {
+        if self.books.get(at) != Some(&id) {
             // Places change, so the set of stale ones has to be empty.
             self.refresh(config);
+            self.books.insert(at, id);
             self.quotes.insert(at, no_prices(id));
             self.histories.insert(at, History::default());
         }
@@ -180,9 +196,34 @@ impl MarketState {
 
     /// The live row: every book's standing prices.
     pub(crate) fn live_row(&self, fixture: FixtureId) -> Option<Arc<MarketRow>> {
-        let mut books = Vec::with_capacity(self.quotes.len());
-        books.extend(self.quotes.iter().filter(|quote| has_price(quote)));
+        // One copy of them all: a filtering one goes through the stack, quote by quote.
+        let mut books = self.quotes.clone();
+        if !books.iter().all(has_price) {
+            books.retain(has_price);
+        }
         (!books.is_empty()).then(|| Arc::new(market_row(fixture, self.market, books)))
+    }
+
+    /// Replaces the live row emitted last, telling of each what happened to it.
+    #[inline]
+    pub(crate) fn replace_live(
+        &mut self,
+        row: Option<Arc<MarketRow>>,
+        mut emit: impl FnMut(Arc<MarketRow>, isize),
+    ) {
+        let updated_at = row.as_ref().map_or(Time::MIN, |row| row.updated_at);
+        // A newer row is another row; the old one's memory need not be waited for to see that.
+        if updated_at == self.live_updated_at && row == self.live {
+            return;
+        }
+        self.live_updated_at = updated_at;
+        if let Some(old) = self.live.take() {
+            emit(old, -1);
+        }
+        if let Some(new) = &row {
+            emit(Arc::clone(new), 1);
+        }
+        self.live = row;
     }
 
     /// The row as of a moment.

@@ -4,7 +4,7 @@
 //! would be scheduled whenever time moves, so with a single worker it is not told that time moves
 //! until there is something in it: an idle collection costs nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,18 +12,17 @@ use std::time::Duration;
 
 use differential_dataflow::input::InputSession;
 use differential_dataflow::{AsCollection, VecCollection};
-use schema::{FixtureId, TeamId, Tick};
+use schema::{FixtureId, FormRow, TeamId, Tick, TrainingRow};
 use timely::container::CapacityContainerBuilder;
+use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Input;
 use timely::dataflow::operators::vec::input::Handle;
-use timely::dataflow::{ProbeHandle, StreamVec};
 use timely::worker::Worker;
 
 use crate::Config;
-use crate::collect::{Collected, Updates};
+use crate::collect::Collected;
 use crate::door::Door;
 use crate::form::forms;
 use crate::output::{Output, Update};
@@ -33,19 +32,14 @@ use crate::training::{Part, training};
 /// How long a worker thread sleeps at most before it looks whether it is to stop.
 const PARK_MAX: Duration = Duration::from_millis(1);
 
-/// Updates that have left a dataflow.
-type Captured<D> = Rc<RefCell<Vec<(D, u64, isize)>>>;
-
 /// The dataflows of one worker.
 pub(crate) struct Dataflows {
     ticks: Handle<u64, Arc<Tick>>,
     keyed: Captured<Output>,
-    keyed_probe: ProbeHandle<u64>,
     matches: InputSession<u64, (TeamId, MatchRow), isize>,
     parts: InputSession<u64, (FixtureId, Part), isize>,
-    forms: Rc<RefCell<Updates<FixtureId, [schema::FormRow; 2]>>>,
-    training: Rc<RefCell<Updates<FixtureId, schema::TrainingRow>>>,
-    relational_probe: ProbeHandle<u64>,
+    forms: Captured<(FixtureId, [FormRow; 2])>,
+    training: Captured<(FixtureId, TrainingRow)>,
     peers: usize,
 }
 
@@ -53,34 +47,18 @@ impl Dataflows {
     /// Builds them on a worker.
     pub(crate) fn build(worker: &mut Worker, config: Config) -> Self {
         let (index, peers) = (worker.index(), worker.peers());
-        let (keyed, keyed_probe) = (Captured::default(), ProbeHandle::new());
-        let ticks = worker.dataflow_named::<u64, _, _>("Keyed", |scope| {
+        let (ticks, keyed) = worker.dataflow_named::<u64, _, _>("Keyed", |scope| {
             let (ticks, stream) = scope.new_input::<Arc<Tick>>();
-            let updates = keyed_updates(stream, Door::new(config, index, peers));
-            capture(updates, &keyed, &keyed_probe);
-            ticks
+            (ticks, Captured::of(keyed_updates(stream, Door::new(config, index, peers))))
         });
         let mut matches = InputSession::new();
         let mut parts = InputSession::new();
-        let (formed, trained) = (Captured::default(), Captured::default());
-        let relational_probe = ProbeHandle::new();
-        worker.dataflow_named::<u64, _, _>("Relational", |scope| {
+        let (forms, training) = worker.dataflow_named::<u64, _, _>("Relational", |scope| {
             let parts = parts.to_collection(scope);
             let forms = forms(matches.to_collection(scope), parts.clone(), &config);
-            capture(training(parts, forms.clone()), &trained, &relational_probe);
-            capture(forms, &formed, &relational_probe);
+            (Captured::of(forms.clone()), Captured::of(training(parts, forms)))
         });
-        Self {
-            ticks,
-            keyed,
-            keyed_probe,
-            matches,
-            parts,
-            forms: formed,
-            training: trained,
-            relational_probe,
-            peers,
-        }
+        Self { ticks, keyed, matches, parts, forms, training, peers }
     }
 
     /// Applies ticks and gives what came out, or `None` when told to stop meanwhile.
@@ -95,22 +73,17 @@ impl Dataflows {
             self.ticks.send(Arc::clone(tick));
         }
         self.ticks.advance_to(next);
-        run(worker, &self.keyed_probe, next, stop)?;
-        // The next step will likely bring as much.
-        let room = Vec::with_capacity(self.keyed.borrow().len());
-        let keyed = self.keyed.replace(room);
+        run(worker, &self.keyed.complete, next, stop)?;
+        let keyed = self.keyed.take();
         if self.feed(&keyed) || self.peers > 1 {
             self.matches.advance_to(next);
             self.parts.advance_to(next);
             self.matches.flush();
             self.parts.flush();
-            run(worker, &self.relational_probe, next, stop)?;
+            run(worker, &self.forms.complete, next, stop)?;
+            run(worker, &self.training.complete, next, stop)?;
         }
-        Some(Collected {
-            keyed,
-            forms: std::mem::take(&mut *self.forms.borrow_mut()),
-            training: std::mem::take(&mut *self.training.borrow_mut()),
-        })
+        Some(Collected { keyed, forms: self.forms.take(), training: self.training.take() })
     }
 
     /// Passes on what concerns the relational collections; tells whether anything did.
@@ -159,40 +132,53 @@ fn keyed_updates(
         .as_collection()
 }
 
-/// Collects a collection's updates on this worker.
-fn capture<D: Clone + 'static>(
-    collection: VecCollection<'_, u64, D, isize>,
-    captured: &Captured<D>,
-    probe: &ProbeHandle<u64>,
-) {
-    let captured = Rc::clone(captured);
-    collection
-        .inner
-        .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+/// What a collection has brought out on this worker, and how far it has come.
+struct Captured<D> {
+    updates: Rc<RefCell<Vec<(D, u64, isize)>>>,
+    /// Everything before this tick is out.
+    complete: Rc<Cell<u64>>,
+}
+
+impl<D: Clone + 'static> Captured<D> {
+    /// Captures a collection. One operator for both: a probe would be another one to schedule in
+    /// every step.
+    fn of(collection: VecCollection<'_, u64, D, isize>) -> Self {
+        let updates = Rc::new(RefCell::new(Vec::new()));
+        let complete = Rc::new(Cell::new(0));
+        let (fill, advance) = (Rc::clone(&updates), Rc::clone(&complete));
+        collection.inner.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
             Pipeline,
             "Capture",
             move |_capability, _info| {
-                move |input, _output| {
+                move |(input, frontier), _output| {
                     input.for_each_time(|_time, lists| {
-                        let mut captured = captured.borrow_mut();
+                        let mut updates = fill.borrow_mut();
                         for list in lists {
-                            captured.append(list);
+                            updates.append(list);
                         }
                     });
+                    advance.set(frontier.frontier().first().copied().unwrap_or(u64::MAX));
                 }
             },
-        )
-        .probe_with(probe);
+        );
+        Self { updates, complete }
+    }
+
+    fn take(&self) -> Vec<(D, u64, isize)> {
+        // The next step will likely bring as much.
+        let room = Vec::with_capacity(self.updates.borrow().len());
+        self.updates.replace(room)
+    }
 }
 
 /// Runs a worker until everything before `next` has come out.
 fn run(
     worker: &mut Worker,
-    probe: &ProbeHandle<u64>,
+    complete: &Cell<u64>,
     next: u64,
     stop: Option<&AtomicBool>,
 ) -> Option<()> {
-    while probe.less_than(&next) {
+    while complete.get() < next {
         match stop {
             None => worker.step(),
             Some(stop) if stop.load(Ordering::Relaxed) => return None,
