@@ -20,6 +20,7 @@ use crate::journal::Journal;
 use crate::notes::Notes;
 use crate::sequencer::{Batch, TickStream, register};
 use crate::summary::Counts;
+use crate::views_digest::ViewsDigest;
 use crate::{Error, Result};
 
 /// Whether the pricer learns, or repeats what a journal says it learned.
@@ -42,6 +43,29 @@ pub trait Observer {
         pricer: &dyn Pricer,
         desk: &Desk,
     );
+}
+
+/// Two looking one after the other.
+pub struct Both<'a>(pub &'a mut dyn Observer, pub &'a mut dyn Observer);
+
+impl Observer for Both<'_> {
+    fn see(
+        &mut self,
+        delta: &Delta,
+        outbox: &Outbox,
+        names: &Names,
+        pricer: &dyn Pricer,
+        desk: &Desk,
+    ) {
+        self.0.see(delta, outbox, names, pricer, desk);
+        self.1.see(delta, outbox, names, pricer, desk);
+    }
+}
+
+impl Observer for ViewsDigest {
+    fn see(&mut self, delta: &Delta, _: &Outbox, _: &Names, _: &dyn Pricer, _: &Desk) {
+        self.apply(delta);
+    }
 }
 
 /// Nobody is looking.

@@ -18,5 +18,6 @@ pub mod sequencer;
 pub mod setup;
 pub mod summary;
 pub mod topology;
+pub mod views_digest;
 
 pub use error::{Error, Result};

@@ -2,7 +2,7 @@
 //! `replay`, `backtest` and a topology of recorded feeds have in common.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dataflow::Dataflow;
@@ -178,7 +178,7 @@ pub struct Outfit {
 /// Opens sinks by name.
 pub fn open_sinks(
     sinks: &BTreeMap<String, SinkConfig>,
-    data_dir: &std::path::Path,
+    data_dir: &Path,
 ) -> Result<Vec<Box<dyn Sink>>> {
     sinks.iter().map(|(name, sink)| Ok(sink.open(name, data_dir)?)).collect()
 }
@@ -199,6 +199,7 @@ pub struct Rehearsal {
     ticks_per_step: usize,
     data_dir: Option<PathBuf>,
     sinks: BTreeMap<String, SinkConfig>,
+    views: BTreeMap<String, SinkConfig>,
 }
 
 enum Feed {
@@ -251,6 +252,7 @@ impl Rehearsal {
             ticks_per_step: 256,
             data_dir: None,
             sinks: BTreeMap::new(),
+            views: BTreeMap::new(),
         }
     }
 
@@ -275,10 +277,17 @@ impl Rehearsal {
         self
     }
 
-    /// Also to these sinks.
+    /// To these sinks, when there is a data directory; without any, to the suggestions and the ledger.
     #[must_use]
     pub fn sinks(mut self, sinks: BTreeMap<String, SinkConfig>) -> Self {
         self.sinks = sinks;
+        self
+    }
+
+    /// Shown by these sinks, with or without a data directory.
+    #[must_use]
+    pub fn shown_by(mut self, sinks: BTreeMap<String, SinkConfig>) -> Self {
+        self.views = sinks;
         self
     }
 
@@ -310,7 +319,7 @@ impl Rehearsal {
     }
 
     fn outfit(&self) -> Result<Outfit> {
-        let (workers, nothing) = (self.workers, PathBuf::from("."));
+        let workers = self.workers;
         let paths = match &self.feed {
             Feed::Journal(dir) => std::slice::from_ref(dir),
             Feed::Sources { paths, .. } => paths,
@@ -320,7 +329,8 @@ impl Rehearsal {
             Feed::Sources { .. } => Learning::Train,
         };
         let Some(path) = &self.data_dir else {
-            let sinks = open_sinks(&self.sinks, &nothing)?;
+            // Nothing else is to be written: a topology's sinks belong to its own runs.
+            let sinks = open_sinks(&self.views, Path::new("."))?;
             let dead_letters = DeadLetters::open(None)?;
             return Ok(Outfit { journal: None, sinks, dead_letters, learning, workers });
         };

@@ -9,6 +9,7 @@ use crate::dead_letters::DeadLetter;
 use crate::desk::Tally;
 use crate::engine::Engine;
 use crate::notes::Notes;
+use crate::views_digest::ViewsDigest;
 
 /// Counts kept tick by tick.
 #[derive(Debug, Default)]
@@ -104,6 +105,9 @@ pub struct Summary {
     pub hard_stops: u64,
     /// Models that went live.
     pub models: u64,
+    /// What the facts came to, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub views: Option<ViewsDigest>,
     /// The sha256 of the whole suggestion stream.
     pub digest: String,
 }
@@ -124,6 +128,7 @@ impl Summary {
             bankroll: engine.desk().account().bankroll(),
             hard_stops: engine.desk().hard_stops(),
             models: counts.models,
+            views: None,
             digest: engine.digest(),
         }
     }

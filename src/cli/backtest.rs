@@ -39,13 +39,16 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Tested {
     predictions: usize,
-    scored: usize,
+    scored: u32,
     log_loss: Option<f64>,
     log_loss_close: Option<f64>,
     ratio: Option<f64>,
     #[serde(flatten)]
     summary: Summary,
 }
+
+/// Least probability that log-loss is taken of, so that one impossible outcome does not end it all.
+const PROBABILITY_MIN: f64 = 1e-12;
 
 /// Runs the command.
 pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
@@ -125,22 +128,21 @@ impl Watcher {
     }
 
     fn tested(&self, summary: Summary) -> Tested {
-        let pairs: Vec<_> = self
-            .forecasts
-            .values()
-            .filter_map(|f| f.closing.map(|closing| (f.fair, closing, usize::from(f.outcome))))
-            .collect();
-        let mean = |loss: &dyn Fn(&([f64; 3], [f64; 3], usize)) -> f64| {
-            (!pairs.is_empty()).then(|| pairs.iter().map(loss).sum::<f64>() / pairs.len() as f64)
-        };
-        let log_loss = mean(&|(fair, _, outcome)| -fair[*outcome].max(1e-12).ln());
-        let log_loss_close = mean(&|(_, closing, outcome)| -closing[*outcome].max(1e-12).ln());
+        let (mut scored, mut loss, mut loss_close) = (0, 0.0, 0.0);
+        for forecast in self.forecasts.values() {
+            let Some(closing) = forecast.closing else { continue };
+            let outcome = usize::from(forecast.outcome);
+            scored += 1;
+            loss -= forecast.fair[outcome].max(PROBABILITY_MIN).ln();
+            loss_close -= closing[outcome].max(PROBABILITY_MIN).ln();
+        }
+        let mean = |sum: f64| (scored > 0).then(|| sum / f64::from(scored));
         Tested {
             predictions: self.prices.len(),
-            scored: pairs.len(),
-            log_loss,
-            log_loss_close,
-            ratio: log_loss.zip(log_loss_close).map(|(ours, close)| ours / close),
+            scored,
+            log_loss: mean(loss),
+            log_loss_close: mean(loss_close),
+            ratio: (scored > 0).then(|| loss / loss_close),
             summary,
         }
     }

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use sources::SourceConfig;
-use tideline::engine::Observer;
+use tideline::engine::{Both, Observer};
 use tideline::setup::{Decisions, Rehearsal};
 use tideline::summary::Summary;
+use tideline::views_digest::ViewsDigest;
 
 use super::progress::Bar;
 use super::{Shared, print, print_json, shown};
@@ -63,14 +64,16 @@ pub fn rehearse(
         Rehearsal::of_feeds(guess(&args.feeds)?, args.feeds.clone(), decisions)
     };
     let bar = Bar::new("replay", shared.json());
+    let mut views = ViewsDigest::default();
     let done = rehearsal
         .workers(shared.workers())
         .ticks_per_step(shared.ticks_per_step())
         .data_dir(shared.data_dir.clone())
         .sinks(if shared.topology.is_some() { topology.sinks.clone() } else { BTreeMap::new() })
-        .run(observer, |stream, engine| bar.show(stream, engine));
+        .run(&mut Both(observer, &mut views), |stream, engine| bar.show(stream, engine));
     bar.done();
-    let done = done?;
+    let mut done = done?;
+    done.summary.views = Some(views);
     Ok((done.summary, done.failed))
 }
 

@@ -35,7 +35,7 @@ pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
     let bar = Bar::new("report", shared.json());
     let done = Rehearsal::of_journal(journal, None)?
         .workers(shared.workers())
-        .sinks(BTreeMap::from([("report".to_owned(), SinkConfig::Report(report))]))
+        .shown_by(BTreeMap::from([("report".to_owned(), SinkConfig::Report(report))]))
         .run(&mut (), |stream, engine| bar.show(stream, engine));
     bar.done();
     done?;

@@ -133,11 +133,8 @@ fn recover(
 
 /// Ends the stream at the first interrupt or termination signal; what is in hand is finished.
 async fn stop_on_signal(stop: Arc<AtomicBool>) {
-    let mut terminate =
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(signal) => signal,
-            Err(_) => return,
-        };
+    let asked = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let Ok(mut terminate) = asked else { return };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}

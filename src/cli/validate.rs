@@ -82,9 +82,9 @@ fn connect(topology: &tideline::topology::Topology) -> Result<()> {
 pub fn graph(shared: &Shared, _args: &GraphArgs) -> Result<ExitCode> {
     let text = shared.topology()?.graph();
     if shared.json() {
-        print_json(&serde_json::json!({ "mermaid": text }))?
+        print_json(&serde_json::json!({ "mermaid": text }))?;
     } else {
-        print(&text)?
+        print(&text)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,6 +15,7 @@ use tideline::engine::{Engine, Observer};
 use tideline::setup::{Decisions, Facts, rehearse_facts};
 use tideline::topology::Topology;
 
+#[allow(clippy::print_stderr, reason = "a skipped test has to be heard")]
 /// The recorded football seasons, or nothing (and a loud word) where they are not.
 pub fn football() -> Option<PathBuf> {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/football"));
