@@ -109,7 +109,7 @@ pub(crate) fn refusal(
     let percent = |x: f64| x * 100.0;
     if case.edge().is_nan() || case.edge() < config.edge_min {
         let (edge, least) = (percent(case.edge()), percent(config.edge_min));
-        return refuse(Gate::Edge, format!("The edge of {edge:+.1}% is below {least:.1}%."));
+        return refuse(Gate::Edge, format!("The edge of {edge:+.2}% is below {least:.2}%."));
     }
     if case.odds.decimal() > config.odds_max {
         let reason = format!("The price of {} is longer than {}.", case.odds, config.odds_max);

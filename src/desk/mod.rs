@@ -185,7 +185,7 @@ impl Desk {
                 Due::Expire(fixture, bet) => self.expire_bet(fixture, bet, at),
                 Due::KickOff(fixture) => self.kick_off(fixture, at),
                 Due::Final(fixture) => self.make_final(fixture),
-                Due::Resume => self.resume("rehearsal: released after the hard stop's rest"),
+                Due::Resume => self.resume(),
             }
         }
         self.account.turn_day(self.now);
@@ -224,7 +224,7 @@ impl Desk {
                     self.state = RunState::Reduce;
                     self.state_reason = why;
                 }
-                Command::Resume => self.resume(&why),
+                Command::Resume => self.resume(),
             }
         }
     }
@@ -236,10 +236,10 @@ impl Desk {
         self.state_reason = why;
     }
 
-    fn resume(&mut self, why: &str) {
+    fn resume(&mut self) {
         self.state = RunState::Run;
         self.hard_stop.release();
-        why.clone_into(&mut self.state_reason);
+        self.state_reason.clear();
     }
 
     /// Trips the hard stop when today's loss is over its limit.
