@@ -38,7 +38,7 @@ pub use odds::Odds;
 pub use probability::Probability;
 pub use settle::{Outcome, Score, settle};
 pub use suggestion::{
-    Action, FairPrice, Forecast, LedgerRow, LedgerStatus, LensReading, Outbox, RunState, Suggestion,
-    SuggestionQuote,
+    Action, FairPrice, Forecast, LedgerRow, LedgerStatus, LensReading, Outbox, RunState,
+    Suggestion, SuggestionQuote,
 };
 pub use time::{Clock, ManualClock, Span, SystemClock, Time};
