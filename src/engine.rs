@@ -144,9 +144,9 @@ impl Engine {
     /// judged, sized and published; and what was learned at its end goes live with the next tick.
     pub fn advance(&mut self, batch: Batch, observer: &mut dyn Observer) -> Result<()> {
         let ticks = self.admit(batch)?;
+        let Some(last) = ticks.last() else { return Ok(()) };
         if let Some(journal) = &mut self.journal {
-            let received = ticks.last().map_or(Time::MIN, |tick| tick.time);
-            journal.append(&ticks, received, &self.names.take_fresh())?;
+            journal.append(&ticks, last.time, &self.names.take_fresh())?;
         }
         let notes: Vec<Notes> = ticks.iter().map(Notes::of).collect();
         let deltas = self.dataflow.step(ticks)?;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sources::{Chunk, Door, SourceConfig};
 use tokio::runtime::{Handle, Runtime};
@@ -22,6 +24,11 @@ pub fn is_recording(source: &SourceConfig) -> bool {
     }
 }
 
+/// Whether a source is a recording at any speed: its time is not the wall's.
+pub fn is_recorded(source: &SourceConfig) -> bool {
+    is_recording(source) || matches!(source, SourceConfig::Replay(_))
+}
+
 /// Where a recording lies.
 pub fn path_of(source: &SourceConfig) -> Option<&Path> {
     match source {
@@ -33,6 +40,7 @@ pub fn path_of(source: &SourceConfig) -> Option<&Path> {
 
 /// Running sources.
 pub struct Feeding {
+    running: Arc<AtomicUsize>,
     tasks: Vec<(String, JoinHandle<std::result::Result<(), sources::Error>>)>,
 }
 
@@ -42,14 +50,15 @@ impl Feeding {
         handle: &Handle,
         sources: &BTreeMap<String, SourceConfig>,
     ) -> Result<(Self, Vec<Receiver<Chunk>>)> {
+        let running = Arc::new(AtomicUsize::new(sources.len()));
         let mut tasks = Vec::new();
         let mut channels = Vec::new();
         for (name, config) in sources {
             let (sender, receiver) = channel(CHUNKS_AHEAD_MAX);
-            tasks.push(start(handle, name, config, Door::new(sender))?);
+            tasks.push(start(handle, name, config, Door::new(sender), &running)?);
             channels.push(receiver);
         }
-        Ok((Self { tasks }, channels))
+        Ok((Self { running, tasks }, channels))
     }
 
     /// Opens every source onto one channel, for live arrival.
@@ -58,11 +67,17 @@ impl Feeding {
         sources: &BTreeMap<String, SourceConfig>,
     ) -> Result<(Self, tokio::sync::mpsc::Sender<Chunk>, Receiver<Chunk>)> {
         let (sender, receiver) = channel(CHUNKS_AHEAD_MAX);
+        let running = Arc::new(AtomicUsize::new(sources.len()));
         let mut tasks = Vec::new();
         for (name, config) in sources {
-            tasks.push(start(handle, name, config, Door::new(sender.clone()))?);
+            tasks.push(start(handle, name, config, Door::new(sender.clone()), &running)?);
         }
-        Ok((Self { tasks }, sender, receiver))
+        Ok((Self { running, tasks }, sender, receiver))
+    }
+
+    /// How many sources still run.
+    pub fn running(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.running)
     }
 
     /// Waits for every source and gives what went wrong with each that failed.
@@ -81,7 +96,19 @@ impl Feeding {
 
 type Started = (String, JoinHandle<std::result::Result<(), sources::Error>>);
 
-fn start(handle: &Handle, name: &str, config: &SourceConfig, door: Door) -> Result<Started> {
+fn start(
+    handle: &Handle,
+    name: &str,
+    config: &SourceConfig,
+    door: Door,
+    running: &Arc<AtomicUsize>,
+) -> Result<Started> {
     let source = config.open(name)?;
-    Ok((name.to_owned(), handle.spawn(source.run(door))))
+    let running = Arc::clone(running);
+    let task = async move {
+        let ended = source.run(door).await;
+        running.fetch_sub(1, Ordering::Relaxed);
+        ended
+    };
+    Ok((name.to_owned(), handle.spawn(task)))
 }

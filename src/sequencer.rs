@@ -8,9 +8,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::{Result, journal};
-use schema::{Event, Fact, Mark, NameId, Names, RegionId, SourceId, Span, Tick, Time};
+use schema::{
+    Clock, Event, Fact, ManualClock, Mark, NameId, Names, RegionId, SourceId, Span, SystemClock,
+    Tick, Time,
+};
 use sources::{Chunk, Progress, Reject};
 use tokio::sync::mpsc::Receiver;
 
@@ -236,16 +240,47 @@ where
     }
 }
 
+/// What time it is in a live run.
+#[derive(Clone)]
+pub enum LiveClock {
+    /// The machine's.
+    Wall(Arc<SystemClock>),
+    /// That of a paced recording: the newest event time it has given.
+    Feed(Arc<ManualClock>),
+}
+
+impl LiveClock {
+    /// The clock that commands and polls are stamped with.
+    pub fn shared(&self) -> Arc<dyn Clock> {
+        match self {
+            Self::Wall(clock) => Arc::<SystemClock>::clone(clock),
+            Self::Feed(clock) => Arc::<ManualClock>::clone(clock),
+        }
+    }
+
+    /// The time now, the newest fact being this old. On the wall a fact cannot be from the future.
+    fn now(&self, newest: Option<Time>) -> Time {
+        match self {
+            Self::Wall(clock) => clock.now(),
+            Self::Feed(clock) => {
+                clock.set(clock.now().max(newest.unwrap_or(Time::MIN)));
+                clock.now()
+            }
+        }
+    }
+}
+
 /// Ticks from live sources: what has arrived while the last tick ran, at most
 /// [`TICK_EVENTS_MAX`], with a clock mark when nothing has arrived for a second.
 pub struct LiveSequencer {
     channel: Receiver<Chunk>,
-    clock: Arc<dyn schema::Clock>,
+    clock: LiveClock,
     runtime: tokio::runtime::Handle,
     window: Span,
     time: Time,
     held: Option<Batch>,
-    stop: Arc<std::sync::atomic::AtomicBool>,
+    stop: Arc<AtomicBool>,
+    running: Arc<AtomicUsize>,
 }
 
 /// How long the live sequencer waits for facts before it marks the time.
@@ -253,24 +288,30 @@ const MARK_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl LiveSequencer {
     /// A sequencer over one channel that all live sources share. `stop` ends the stream after the
-    /// batch in hand; `time` is where a recovered journal left off.
+    /// batch in hand, and so does `running`, the number of sources, when it comes to zero; `time` is
+    /// where a recovered journal left off.
     pub fn new(
         channel: Receiver<Chunk>,
-        clock: Arc<dyn schema::Clock>,
+        clock: LiveClock,
         runtime: tokio::runtime::Handle,
         window: Span,
         time: Time,
-        stop: Arc<std::sync::atomic::AtomicBool>,
+        stop: Arc<AtomicBool>,
+        running: Arc<AtomicUsize>,
     ) -> Self {
-        Self { channel, clock, runtime, window, time, held: None, stop }
+        Self { channel, clock, runtime, window, time, held: None, stop, running }
     }
 
-    /// Waits for a chunk, or a second.
+    /// Waits for a chunk, or a second. When nothing has come for a second and no source runs any
+    /// more, that is the end.
     fn receive(&mut self) -> Received {
-        let wait = tokio::time::timeout(MARK_EVERY, self.channel.recv());
-        match self.runtime.block_on(wait) {
+        let channel = &mut self.channel;
+        let received =
+            self.runtime.block_on(async { tokio::time::timeout(MARK_EVERY, channel.recv()).await });
+        match received {
             Ok(Some(chunk)) => Received::Chunk(chunk),
             Ok(None) => Received::End,
+            Err(_) if self.running.load(Ordering::Relaxed) == 0 => Received::End,
             Err(_) => Received::Nothing,
         }
     }
@@ -287,7 +328,7 @@ impl TickStream for LiveSequencer {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
-        if self.stop.load(std::sync::atomic::Ordering::Relaxed) {
+        if self.stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let mut batch = Batch::default();
@@ -306,9 +347,12 @@ impl TickStream for LiveSequencer {
                 }
             }
         }
-        let now = self.clock.now();
+        let now = self.clock.now(events.iter().map(|event| event.event_time).max());
         let newest = events.iter().map(|event| event.event_time.min(now)).max();
         let time = self.time.max(newest.unwrap_or(now));
+        if events.is_empty() && time == self.time && batch.rejects.is_empty() {
+            return Ok(Some(batch));
+        }
         let boundary = (self.time > Time::MIN)
             .then(|| boundary_between(self.time, time, self.window))
             .flatten();

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use schema::{Clock, SystemClock};
+use schema::{ManualClock, SystemClock, Time};
 use tideline::control;
 use tideline::data_dir::DataDir;
 use tideline::dead_letters::DeadLetters;
 use tideline::engine::{Engine, Learning};
 use tideline::feeding::{self, Feeding};
 use tideline::journal::{self, Journal};
-use tideline::sequencer::{LiveSequencer, RecordedTicks};
+use tideline::sequencer::{LiveClock, LiveSequencer, RecordedTicks};
 use tideline::setup::{Decisions, Outfit, Rehearsal, open_sinks, runtime};
 use tideline::summary::Summary;
 use tideline::topology::Topology;
@@ -24,7 +24,8 @@ use super::{Shared, print, print_json, progress::Bar, replay, shown};
 ///
 /// A topology whose sources are all recordings at full speed is a rehearsal: it runs to their end
 /// and replaces what an earlier rehearsal left in the data directory. Any other runs until it is
-/// stopped, and goes on from its journal when it starts again.
+/// stopped or its sources end, and goes on from its journal when it starts again; with recordings at
+/// a pace it is as late as they are.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  tideline run\n  tideline run --topology topology.yaml --data-dir /var/lib/tideline"
@@ -82,16 +83,21 @@ fn live(shared: &Shared, topology: &Topology) -> Result<ExitCode> {
     let dir = DataDir::live(&shared.data_dir(topology), &decisions)?;
     let mut engine = recover(shared, topology, &decisions, &dir)?;
     let runtime = runtime()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let clock = if topology.sources.values().all(feeding::is_recorded) {
+        LiveClock::Feed(Arc::new(ManualClock::at(engine.time().max(Time::from_ms(0)))))
+    } else {
+        LiveClock::Wall(Arc::new(SystemClock::new()))
+    };
     let stop = Arc::new(AtomicBool::new(false));
     let (feeding, sender, channel) = Feeding::together(runtime.handle(), &topology.sources)?;
     let watch =
-        control::watch(dir.path().to_path_buf(), sources::Door::new(sender), Arc::clone(&clock));
+        control::watch(dir.path().to_path_buf(), sources::Door::new(sender), clock.shared());
     runtime.spawn(watch);
     runtime.spawn(stop_on_signal(Arc::clone(&stop)));
     let window = topology.model.window;
     let handle = runtime.handle().clone();
-    let mut stream = LiveSequencer::new(channel, clock, handle, window, engine.time(), stop);
+    let mut stream =
+        LiveSequencer::new(channel, clock, handle, window, engine.time(), stop, feeding.running());
     let ended = engine.run(&mut stream, shared.ticks_per_step(), &mut (), |_, _| {});
     drop(stream);
     engine.finish()?;
