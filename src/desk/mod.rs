@@ -6,6 +6,7 @@
 
 mod account;
 mod bet;
+mod forecasts;
 mod judge;
 mod look;
 mod message;
@@ -18,8 +19,7 @@ use std::sync::Arc;
 use lenses::{HardStop, Panel, TrackRecord, Weights};
 use model::Pricer;
 use schema::{
-    Command, Control, Delta, EventId, FairPrice, Fill, FixtureId, Forecast, LeagueId, MarketRow,
-    Money, Names, Outbox, RunState, Span, Time,
+    Command, Control, Delta, EventId, Fill, FixtureId, Money, Names, Outbox, RunState, Span, Time,
 };
 
 use crate::feeds::Feeds;
@@ -260,52 +260,6 @@ impl Desk {
         }
     }
 
-    /// Prices 1X2 at the lead before kick-off, and scores the price once the result is in.
-    fn take_forecasts(&mut self, delta: &Delta, names: &Names, pricer: &dyn Pricer) {
-        for change in &delta.as_of {
-            let Some(row) = &change.after else { continue };
-            let Some(entry) = self.slate.get_mut(change.key.fixture) else { continue };
-            let Some(fixture) = entry.row else { continue };
-            let Some(fair) = pricer.price(row, fixture.league, row.updated_at) else { continue };
-            entry
-                .forecasts
-                .insert(change.key.market, fair.probabilities.map(schema::Probability::as_f64));
-            self.outbox.prices.push(FairPrice {
-                fixture: change.key.fixture,
-                kick_off: fixture.kick_off,
-                market: change.key.market,
-                fair: fair.probabilities,
-            });
-        }
-        for change in &delta.results {
-            let forecast = self.slate.forecast(change.key, names, &self.settings);
-            if let (Some(forecast), Some(result)) = (forecast, &change.after) {
-                self.score(change.key, forecast, result);
-            }
-        }
-    }
-
-    fn score(&mut self, fixture: FixtureId, mut forecast: Forecast, result: &schema::ResultRow) {
-        if result.status != schema::ResultStatus::Final {
-            return;
-        }
-        let Some(entry) = self.slate.get_mut(fixture) else { return };
-        let outcome = match result.score.home.cmp(&result.score.away) {
-            std::cmp::Ordering::Greater => 0,
-            std::cmp::Ordering::Equal => 1,
-            std::cmp::Ordering::Less => 2,
-        };
-        forecast.outcome = outcome;
-        if let Some(row) = entry.row {
-            let kind = schema::MarketKind::OneXTwo;
-            if let Some((fair, outcome)) = entry.scored.replace((forecast.fair, outcome)) {
-                self.record.unforecast(row.league, kind, &fair, usize::from(outcome));
-            }
-            self.record.forecast(row.league, kind, &forecast.fair, usize::from(outcome));
-        }
-        self.outbox.forecasts.push(forecast);
-    }
-
     /// Bets that were really placed replace what the paper account assumed.
     fn take_fills(&mut self, fills: &[Fill]) {
         for fill in fills {
@@ -341,20 +295,6 @@ impl Desk {
         outbox.stale_sources = self.feeds.stale_names();
         pricer.model().clone_into(&mut outbox.model);
         outbox
-    }
-
-    /// Pairs of what was known at the lead before kick-off and what the line closed at, for every
-    /// line that closed in this tick.
-    pub fn lessons(&self, delta: &Delta) -> Vec<(LeagueId, Arc<MarketRow>, Arc<MarketRow>)> {
-        let closed = delta.closing.iter().filter(|change| change.before.is_none());
-        closed
-            .filter_map(|change| {
-                let closing = change.after.clone()?;
-                let entry = self.slate.get(change.key.fixture)?;
-                let as_of = entry.as_of.get(&change.key.market)?;
-                Some((entry.row?.league, Arc::clone(as_of), closing))
-            })
-            .collect()
     }
 
     /// What has been done so far.

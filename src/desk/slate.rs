@@ -26,8 +26,8 @@ pub struct Entry {
     pub closing: BTreeMap<Market, Arc<MarketRow>>,
     /// Fair prices at the lead before kick-off.
     pub forecasts: BTreeMap<Market, [f64; SELECTIONS_MAX]>,
-    /// The 1X2 forecast and outcome that the track record counts.
-    pub scored: Option<([f64; SELECTIONS_MAX], u8)>,
+    /// Forecasts and what won, as the track record counts them.
+    pub scored: BTreeMap<Market, ([f64; SELECTIONS_MAX], usize)>,
     /// Form of both teams.
     pub forms: Option<[FormRow; 2]>,
     /// Its standing result.
