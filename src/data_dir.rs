@@ -64,12 +64,25 @@ impl DataDir {
     }
 
     /// A directory for a live run: made, or as the last run left it.
+    ///
+    /// # Errors
+    /// [`Error::Decisions`] when it was made with other decisions: its journal would be recovered
+    /// to something that was never said.
     pub fn live(path: &Path, decisions: &crate::setup::Decisions) -> Result<Self> {
         let dir = Self { path: path.to_path_buf() };
-        if let Some(Origin { kind: Kind::Rehearsal, .. }) = dir.origin()? {
-            dir.clear()?;
+        match dir.origin()? {
+            Some(Origin { kind: Kind::Live, decisions: made_with }) => {
+                let changed = differing(&made_with, decisions);
+                if !changed.is_empty() {
+                    return Err(Error::Decisions { path: path.to_path_buf(), changed });
+                }
+            }
+            Some(Origin { kind: Kind::Rehearsal, .. }) => {
+                dir.clear()?;
+                dir.create(Kind::Live, decisions)?;
+            }
+            None => dir.create(Kind::Live, decisions)?,
         }
-        dir.create(Kind::Live, decisions)?;
         Ok(dir)
     }
 
@@ -126,5 +139,36 @@ impl DataDir {
         };
         let bad = |error: serde_json::Error| Error::file("cannot read", &path, error.into());
         serde_json::from_str(&text).map(Some).map_err(bad)
+    }
+}
+
+/// Names of the decisions that differ, and what they were and are.
+fn differing(before: &crate::setup::Decisions, now: &crate::setup::Decisions) -> String {
+    let table = |decisions| match serde_json::to_value(decisions) {
+        Ok(serde_json::Value::Object(table)) => table,
+        _ => serde_json::Map::new(),
+    };
+    let (before, now) = (table(before), table(now));
+    let changed = now.iter().filter(|(key, value)| before.get(*key) != Some(value));
+    changed.map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::Decisions;
+
+    #[test]
+    fn a_live_journal_goes_on_only_as_it_began() {
+        let folder = tempfile::tempdir().unwrap();
+        let decisions = Decisions::default();
+        DataDir::live(folder.path(), &decisions).unwrap();
+        DataDir::live(folder.path(), &decisions).unwrap();
+        let mut bolder = decisions.clone();
+        bolder.lenses.kelly_fraction = 0.9;
+        let error = DataDir::live(folder.path(), &bolder).unwrap_err().to_string();
+        assert!(error.contains("lenses") && error.contains("data-dir"), "{error}");
+        let rehearsal = DataDir::rehearse(folder.path(), &[], &decisions);
+        assert!(rehearsal.is_ok(), "there is no journal yet to protect");
     }
 }

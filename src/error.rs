@@ -50,6 +50,18 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// A live journal made with other decisions.
+    #[error(
+        "{path} was made with other settings ({changed}): going on with these would retell its past \
+         differently; put them back, or give a new --data-dir and compare the two with \
+         `tideline replay {path}/journal --topology FILE`"
+    )]
+    Decisions {
+        /// The directory.
+        path: PathBuf,
+        /// Which settings.
+        changed: String,
+    },
     /// A feed inside the directory a rehearsal would replace.
     #[error(
         "{path} is inside the data directory this replay would replace: give another --data-dir"

@@ -149,7 +149,11 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             | tideline::Error::TickOrder { .. }
             | tideline::Error::Source(_),
         ) => 65,
-        Some(tideline::Error::LiveData { .. } | tideline::Error::FeedInDataDir { .. }) => 64,
+        Some(
+            tideline::Error::LiveData { .. }
+            | tideline::Error::FeedInDataDir { .. }
+            | tideline::Error::Decisions { .. },
+        ) => 64,
         Some(tideline::Error::File { .. }) => 74,
         _ => 1,
     }
