@@ -6,9 +6,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use schema::{Event, Fact, FixtureId, MarketKey, Quote, QuoteState, Tick, Time};
+use schema::{
+    BookQuote, Event, Fact, FixtureId, MarketKey, MarketRow, Quote, QuoteState, Tick, Time,
+};
 
 use crate::fixture_state::FixtureState;
 use crate::history::Arrival;
@@ -34,14 +37,20 @@ pub(crate) struct Door {
     touched_fixtures: Vec<usize>,
     touched_markets: Vec<(MarketKey, usize, usize)>,
     places: Vec<Option<Place>>,
+    /// Quotes and rows of the tick at hand, kept for their room.
+    copies: Vec<Option<Vec<BookQuote>>>,
+    rows: Vec<Option<Arc<MarketRow>>>,
 }
 
-/// Where a quote belongs: fixture, market, and probably book.
+/// Where a quote belongs: fixture, market, and probably book. And whether that book's history is
+/// full, which is asked for here so that its memory is under way: the search itself branches on
+/// nothing that it has to wait for.
 #[derive(Clone, Copy)]
 struct Place {
     slot: usize,
     market: usize,
     book: usize,
+    full: bool,
 }
 
 impl Door {
@@ -59,6 +68,8 @@ impl Door {
             touched_fixtures: Vec::new(),
             touched_markets: Vec::new(),
             places: Vec::new(),
+            copies: Vec::new(),
+            rows: Vec::new(),
         }
     }
 
@@ -92,8 +103,8 @@ impl Door {
         }
         let market = state.market(quote.market);
         let book = state.hot.markets[market].find(quote.book);
-        state.hot.markets[market].make_room(book, state.hot.moments);
-        Some(Place { slot, market, book })
+        let full = state.hot.markets[market].is_full(book, state.hot.moments);
+        Some(Place { slot, market, book, full })
     }
 
     fn is_mine(&self, fixture: FixtureId) -> bool {
@@ -131,11 +142,14 @@ impl Door {
 
     #[inline]
     fn quote(&mut self, event: &Event, quote: &Quote, place: Place) -> Result<(), RefusedReason> {
-        let Place { slot, market: at, book } = place;
+        let Place { slot, market: at, book, full } = place;
         let state = &mut self.slots[slot];
         let arrival = Arrival { time: event.event_time, sequence: event.sequence, quote };
         let (moments, open) = (state.hot.moments, state.hot.open);
         let market = &mut state.hot.markets[at];
+        if full {
+            market.make_room(book, moments);
+        }
         if !market.apply(arrival, book, moments, &self.config)? {
             return Ok(());
         }
@@ -263,9 +277,27 @@ impl Door {
         let config = self.config;
         // Sorted here, where they are small, so that the rows need not be.
         self.touched_markets.sort_unstable();
-        for (_, slot, at) in self.touched_markets.drain(..) {
-            self.slots[slot].settle_market(at, tick.time, tick.number, &config, out);
+        for &(_, slot, at) in &self.touched_markets {
+            self.slots[slot].refresh_market(at, &config);
         }
+        // First copy what all rows need, then make them, then share them: what is done for one does
+        // not depend on what was done for another, so their waits for memory overlap, until it comes
+        // to sharing, which is atomic and waits for everything before it.
+        let mut copies = std::mem::take(&mut self.copies);
+        let mut rows = std::mem::take(&mut self.rows);
+        let touched = self.touched_markets.iter();
+        copies
+            .extend(touched.map(|&(_, slot, at)| self.slots[slot].live_quotes(at, tick, &config)));
+        let touched = self.touched_markets.iter();
+        rows.extend(
+            touched
+                .zip(copies.drain(..))
+                .map(|(&(_, slot, at), quotes)| self.slots[slot].live_row(at, quotes?)),
+        );
+        for ((_, slot, at), row) in self.touched_markets.drain(..).zip(rows.drain(..)) {
+            self.slots[slot].settle_market(at, row, tick, &config, out);
+        }
+        (self.copies, self.rows) = (copies, rows);
         for slot in std::mem::take(&mut self.touched_fixtures) {
             let state = &mut self.slots[slot];
             state.settle(tick.time, tick.number, out);

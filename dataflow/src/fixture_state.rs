@@ -1,7 +1,10 @@
 //! Everything kept of one fixture, and how its rows follow from it at the end of a tick.
 
+use std::sync::Arc;
+
 use schema::{
-    FixtureId, FixtureRow, FixtureStatus, Market, MarketKey, ResultRow, ResultStatus, TeamId, Time,
+    BookQuote, FixtureId, FixtureRow, FixtureStatus, Market, MarketKey, MarketRow, ResultRow,
+    ResultStatus, TeamId, Tick, Time,
 };
 
 use crate::Config;
@@ -86,6 +89,8 @@ impl FixtureState {
     pub(crate) fn market(&mut self, market: Market) -> usize {
         let known = self.hot.markets.iter().position(|state| state.market == market);
         known.unwrap_or_else(|| {
+            // Exactly: most fixtures have few, and the room of those they do not have is far.
+            self.hot.markets.reserve_exact(1);
             self.hot.markets.push(MarketState::new(market));
             self.hot.markets.len() - 1
         })
@@ -167,28 +172,52 @@ impl FixtureState {
         });
     }
 
-    /// Emits what changed of one market.
+    /// Brings a touched market's fair probabilities up to date.
+    #[inline]
+    pub(crate) fn refresh_market(&mut self, at: usize, config: &Config) {
+        self.hot.markets[at].refresh(config);
+    }
+
+    /// A copy of the quotes of a touched market, if it is to have a live row that may be new.
+    #[inline]
+    pub(crate) fn live_quotes(
+        &self,
+        at: usize,
+        tick: &Tick,
+        config: &Config,
+    ) -> Option<Vec<BookQuote>> {
+        let shown = self.hot.open && tick.time < self.retire_at(config);
+        let state = &self.hot.markets[at];
+        (shown && state.touched.live).then(|| state.quotes())
+    }
+
+    /// The live row of these quotes.
+    #[inline]
+    pub(crate) fn live_row(&self, at: usize, quotes: Vec<BookQuote>) -> Option<Arc<MarketRow>> {
+        self.hot.markets[at].live_row(self.id, quotes)
+    }
+
+    /// Emits what changed of one market, given its live row.
     #[inline]
     pub(crate) fn settle_market(
         &mut self,
         at: usize,
-        now: Time,
-        tick: u64,
+        live: Option<Arc<MarketRow>>,
+        tick: &Tick,
         config: &Config,
         out: &mut Vec<Update>,
     ) {
-        let id = self.id;
-        let shown = self.hot.open && now < self.retire_at(config);
+        let (id, number) = (self.id, tick.number);
         let state = &mut self.hot.markets[at];
         let touched = std::mem::take(&mut state.touched);
-        state.refresh(config);
         let key = MarketKey { fixture: id, market: state.market };
         if touched.live {
-            let row = if shown { state.live_row(id) } else { None };
-            state.replace_live(row, |row, diff| out.push((Output::Market(key, row), tick, diff)));
+            state.replace_live(live, |row, diff| {
+                out.push((Output::Market(key, row), number, diff));
+            });
         }
         if touched.past {
-            self.settle_past(at, now, tick, config, out);
+            self.settle_past(at, tick.time, number, config, out);
         }
     }
 

@@ -31,6 +31,13 @@ enum Kind {
     FoldedPull,
 }
 
+impl Kind {
+    #[inline]
+    fn of(quote: &Quote) -> Self {
+        if quote.state == QuoteState::Pulled { Self::Pulled } else { Self::Offered }
+    }
+}
+
 /// One fact about the prices, or several folded into one. Ordered as the facts are: by event time,
 /// sequence, content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +50,19 @@ struct Version {
 }
 
 impl Version {
+    const BLANK: Self = Self {
+        time: Time::MIN,
+        sequence: 0,
+        role: BookRole::Bookmaker,
+        prices: [Odds::NONE; SELECTIONS_MAX],
+        kind: Kind::Offered,
+    };
+
+    #[inline]
+    fn of(Arrival { time, sequence, quote }: Arrival<'_>) -> Self {
+        Self { time, sequence, role: quote.role, prices: quote.prices, kind: Kind::of(quote) }
+    }
+
     fn is_folded(&self) -> bool {
         matches!(self.kind, Kind::Folded | Kind::FoldedPull)
     }
@@ -178,11 +198,17 @@ fn put(version: Version, quote: &mut BookQuote) -> bool {
 }
 
 impl History {
+    /// Whether there are as many versions as are kept.
+    #[inline]
+    pub(crate) fn is_full(&self, moments: Option<Moments>) -> bool {
+        let most = if moments.is_some() { HISTORY_MAX } else { HISTORY_UNDATED_MAX };
+        self.versions.len() >= most
+    }
+
     /// Folds if there are as many versions as are kept.
     #[inline]
     pub(crate) fn make_room(&mut self, moments: Option<Moments>) {
-        let most = if moments.is_some() { HISTORY_MAX } else { HISTORY_UNDATED_MAX };
-        if self.versions.len() >= most {
+        if self.is_full(moments) {
             self.fold(moments);
         }
     }
@@ -198,19 +224,22 @@ impl History {
     ) -> Result<Applied, RefusedReason> {
         self.make_room(moments);
         let quote = arrival.quote;
-        let version = Version {
-            time: arrival.time,
-            sequence: arrival.sequence,
-            role: quote.role,
-            prices: quote.prices,
-            kind: if quote.state == QuoteState::Pulled { Kind::Pulled } else { Kind::Offered },
-        };
-        if (version.time, version.sequence) <= self.newest {
-            return self.insert_late(version, quote.market, devig, current);
+        let key = (arrival.time, arrival.sequence);
+        if key <= self.newest {
+            return self.insert_late(Version::of(arrival), quote.market, devig, current);
         }
-        self.newest = (version.time, version.sequence);
-        self.versions.push(version);
-        Ok(self.advance(version, quote.market, devig, current))
+        self.newest = key;
+        // Field by field: a version put together elsewhere would be read back in larger pieces than
+        // it was written in, which processors do not like.
+        self.versions.push(Version::BLANK);
+        if let Some(version) = self.versions.last_mut() {
+            version.time = arrival.time;
+            version.sequence = arrival.sequence;
+            version.role = quote.role;
+            version.prices = quote.prices;
+            version.kind = Kind::of(quote);
+        }
+        Ok(self.advance(Version::of(arrival), quote.market, devig, current))
     }
 
     /// The same for a quote that is not later than all before it.
@@ -325,7 +354,8 @@ impl History {
         *current = quote;
     }
 
-    /// Folds the older half of the first stretch between two moments that is long enough.
+    /// Folds the older three quarters of the first stretch between two moments that is long enough:
+    /// rarely, and much at once.
     fn fold(&mut self, moments: Option<Moments>) {
         let versions = &self.versions;
         let mut ends = [versions.len(); 3];
@@ -338,7 +368,7 @@ impl History {
         let mut start = 0;
         for end in ends {
             if end > start && (end - start) * stretches >= versions.len() {
-                let middle = start + (end - start) / 2;
+                let middle = start + (end - start) * 3 / 4;
                 return self.fold_range(start, middle.max(start + 1));
             }
             start = start.max(end);

@@ -15,9 +15,9 @@ use crate::{Config, RefusedReason};
 
 /// Voided times remembered of one market.
 pub(crate) const VOIDS_MAX: usize = 256;
-/// Up to this many books a search looks at each: loads that do not wait for each other are faster
-/// than fewer that do.
-const SCANNED_BOOKS_MAX: usize = 24;
+/// Up to this many books a search counts those before: fewer looks would cost branches that nobody
+/// can predict.
+const COUNTED_BOOKS_MAX: usize = 24;
 
 /// Last bit of the set of stale books.
 const LAST_BIT: usize = 63;
@@ -52,6 +52,8 @@ pub(crate) struct MarketState {
     quotes: Vec<BookQuote>,
     /// How they came about.
     histories: Vec<History>,
+    /// Books without any price at present.
+    unpriced: usize,
     /// The live row emitted last.
     live: Option<Arc<MarketRow>>,
     live_updated_at: Time,
@@ -78,6 +80,7 @@ impl MarketState {
             books: Vec::new(),
             quotes: Vec::new(),
             histories: Vec::new(),
+            unpriced: 0,
             live: None,
             live_updated_at: Time::MIN,
             rare: None,
@@ -101,14 +104,21 @@ impl MarketState {
     /// Where a book is, or where it would be.
     #[inline]
     pub(crate) fn find(&self, id: BookId) -> usize {
-        let scanned = if self.books.len() <= SCANNED_BOOKS_MAX { &self.books[..] } else { &[] };
-        let found = scanned.iter().position(|book| *book == id);
-        found.unwrap_or_else(|| self.books.partition_point(|book| *book < id))
+        if self.books.len() <= COUNTED_BOOKS_MAX {
+            self.books.iter().map(|book| usize::from(*book < id)).sum()
+        } else {
+            self.books.partition_point(|book| *book < id)
+        }
     }
 
-    /// Makes sure that a book's history has room. [`Self::apply`] would do it too; a caller who
-    /// asks for many books before applying to any waits for their memory only once.
+    /// Whether the book there has the most versions that are kept.
     #[inline]
+    pub(crate) fn is_full(&self, at: usize, moments: Option<Moments>) -> bool {
+        self.histories.get(at).is_some_and(|history| history.is_full(moments))
+    }
+
+    /// Folds that book's history if it is full.
+    #[cold]
     pub(crate) fn make_room(&mut self, at: usize, moments: Option<Moments>) {
         if let Some(history) = self.histories.get_mut(at) {
             history.make_room(moments);
@@ -128,6 +138,7 @@ impl MarketState {
             self.books.insert(at, id);
             self.quotes.insert(at, no_prices(id));
             self.histories.insert(at, History::default());
+            self.unpriced += 1;
         }
         at
     }
@@ -153,8 +164,11 @@ impl MarketState {
             QuoteState::Pulled => {}
         }
         let at = self.book(quote.book, near, config);
-        let applied =
-            self.histories[at].insert(arrival, config.devig, moments, &mut self.quotes[at])?;
+        let (history, quote) = (&mut self.histories[at], &mut self.quotes[at]);
+        self.unpriced -= usize::from(!has_price(quote));
+        let applied = history.insert(arrival, config.devig, moments, quote);
+        self.unpriced += usize::from(!has_price(quote));
+        let applied = applied?;
         if applied == Applied::Stale {
             self.stale |= 1 << at.min(LAST_BIT);
         }
@@ -175,8 +189,11 @@ impl MarketState {
             return Err(RefusedReason::TooManyVoids);
         }
         let at = self.book(book, near, config);
-        let quote = &mut self.quotes[at];
-        let changed = self.histories[at].void(time, self.market, config.devig, quote)?;
+        let (history, quote) = (&mut self.histories[at], &mut self.quotes[at]);
+        self.unpriced -= usize::from(!has_price(quote));
+        let changed = history.void(time, self.market, config.devig, quote);
+        self.unpriced += usize::from(!has_price(quote));
+        let changed = changed?;
         self.rare().voids.push((book, time));
         Ok(changed)
     }
@@ -194,14 +211,23 @@ impl MarketState {
         }
     }
 
-    /// The live row: every book's standing prices.
-    pub(crate) fn live_row(&self, fixture: FixtureId) -> Option<Arc<MarketRow>> {
-        // One copy of them all: a filtering one goes through the stack, quote by quote.
-        let mut books = self.quotes.clone();
-        if !books.iter().all(has_price) {
-            books.retain(has_price);
+    /// A copy of all current quotes.
+    #[inline]
+    pub(crate) fn quotes(&self) -> Vec<BookQuote> {
+        self.quotes.clone()
+    }
+
+    /// The live row of current quotes: those of every book that offers something.
+    pub(crate) fn live_row(
+        &self,
+        fixture: FixtureId,
+        mut quotes: Vec<BookQuote>,
+    ) -> Option<Arc<MarketRow>> {
+        debug_assert_eq!(self.unpriced, quotes.iter().filter(|quote| !has_price(quote)).count());
+        if self.unpriced > 0 {
+            quotes.retain(has_price);
         }
-        (!books.is_empty()).then(|| Arc::new(market_row(fixture, self.market, books)))
+        (!quotes.is_empty()).then(|| Arc::new(market_row(fixture, self.market, quotes)))
     }
 
     /// Replaces the live row emitted last, telling of each what happened to it.

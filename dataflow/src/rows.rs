@@ -10,6 +10,8 @@ use schema::{
 use serde::{Deserialize, Serialize};
 
 const MICROS: i64 = 1_000_000;
+/// Terms of the exponential series.
+const TERMS: u32 = 13;
 /// Matches of goal difference zero that every team is credited with, so that a rating after one
 /// match is not that match.
 const RATING_PRIOR_MATCHES: i64 = 4;
@@ -19,19 +21,17 @@ pub(crate) fn market_row(fixture: FixtureId, market: Market, books: Vec<BookQuot
     debug_assert!(books.is_sorted_by_key(|quote| quote.book));
     let mut own = Sums::default();
     let mut references = Sums::default();
-    let mut best = [OfferedPrice { odds: Odds::NONE, book: BookId(0) }; SELECTIONS_MAX];
+    let mut best = [0; SELECTIONS_MAX];
     let mut updated_at = Time::MIN;
-    for quote in &books {
+    for (place, quote) in books.iter().enumerate() {
         updated_at = updated_at.max(quote.at);
         if quote.role == BookRole::Reference {
             references.add(quote);
             continue;
         }
         own.add(quote);
-        for (best, &odds) in best.iter_mut().zip(&quote.prices) {
-            if odds > best.odds {
-                *best = OfferedPrice { odds, book: quote.book };
-            }
+        for (best, odds) in best.iter_mut().zip(&quote.prices) {
+            *best = u64::max(*best, rank(*odds, place));
         }
     }
     let sums = if own.books > 0 { own } else { references };
@@ -39,12 +39,28 @@ pub(crate) fn market_row(fixture: FixtureId, market: Market, books: Vec<BookQuot
         fixture,
         market,
         updated_at,
-        books,
         consensus: sums.mean(&sums.fair),
         consensus_open: sums.mean(&sums.open),
         consensus_books: sums.books,
-        best,
+        best: best.map(|rank| offered(rank, &books)),
+        books,
     }
+}
+
+/// A price as a number to take the maximum of: higher odds first, then the smaller book id. A
+/// maximum needs no branch, and which book is best is nothing a processor could predict.
+#[inline]
+fn rank(odds: Odds, place: usize) -> u64 {
+    u64::from(odds.scaled()) << 32 | u64::from(u32::MAX - place as u32)
+}
+
+/// The price with this rank.
+fn offered(rank: u64, books: &[BookQuote]) -> OfferedPrice {
+    let nobody = OfferedPrice { odds: Odds::NONE, book: BookId(0) };
+    Odds::from_scaled((rank >> 32) as u32).map_or(nobody, |odds| {
+        let place = (u32::MAX - rank as u32) as usize;
+        OfferedPrice { odds, book: books[place].book }
+    })
 }
 
 /// Sums of fair probabilities over complete books.
@@ -135,6 +151,21 @@ impl MatchRow {
     }
 }
 
+/// `2^(-age / half_life)` in millionths, rounded to the nearest.
+///
+/// A series rather than the platform's `exp2`, whose last bit may differ between machines where
+/// additions and multiplications do not: a replay elsewhere must give the same rows.
+fn weight_micros(age_ms: i64, half_life: Span) -> i64 {
+    let (whole, rest) = (age_ms / half_life.ms(), age_ms % half_life.ms());
+    if whole >= i64::from(f64::MANTISSA_DIGITS) {
+        return 0;
+    }
+    let x = -std::f64::consts::LN_2 * (rest as f64 / half_life.ms() as f64);
+    // e^x for -0.7 < x <= 0; the first term left out is below 10^-12.
+    let series = (1..=TERMS).rev().fold(1.0, |sum, n| 1.0 + x / f64::from(n) * sum);
+    (series / (1_u64 << whole) as f64 * MICROS as f64 + 0.5) as i64
+}
+
 /// The form at a kick-off from exactly the matches that count.
 ///
 /// Weights are `2^(-age / half_life)` in millionths. Rating: decayed goal difference over weight
@@ -147,9 +178,7 @@ pub(crate) fn form_row<'a>(
     let mut form = FormRow::default();
     let mut last = None;
     for played in matches {
-        let age_ms = kick_off.since(played.kick_off);
-        let halvings = age_ms as f64 / half_life.ms() as f64;
-        let weight = ((-halvings).exp2() * MICROS as f64).round() as i64;
+        let weight = weight_micros(kick_off.since(played.kick_off), half_life);
         form.matches += 1;
         last = last.max(Some(played.kick_off));
         form.weight_micros += weight;
@@ -164,4 +193,69 @@ pub(crate) fn form_row<'a>(
     let weight = i128::from(form.weight_micros + RATING_PRIOR_MATCHES * MICROS);
     form.rating_micros = (ahead * i128::from(MICROS) / weight) as i64;
     form
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use schema::Score;
+
+    use super::*;
+
+    fn quote(book: u64, role: BookRole, odds: [f64; 3]) -> BookQuote {
+        let prices = odds.map(|x| Odds::new(x).unwrap());
+        let fair = schema::Devig::Proportional.fair(&prices).unwrap();
+        let (book, at) = (BookId(book), Time::from_ms(book as i64));
+        BookQuote { book, role, at, prices, fair, fair_open: fair }
+    }
+
+    #[test]
+    fn references_inform_only_where_there_is_nothing_else_and_are_never_best() {
+        let reference = quote(9, BookRole::Reference, [9.0, 9.5, 1.3]);
+        let books = vec![
+            quote(1, BookRole::Bookmaker, [2.0, 3.5, 4.0]),
+            quote(2, BookRole::Exchange, [2.0, 3.6, 3.9]),
+            reference,
+        ];
+        let row = market_row(FixtureId(1), Market::ONE_X_TWO, books.clone());
+        assert_eq!(row.consensus_books, 2);
+        let mean = f64::midpoint(books[0].fair[0].as_f64(), books[1].fair[0].as_f64());
+        assert!((row.consensus[0].as_f64() - mean).abs() < 1e-12);
+        let best: Vec<(String, u64)> =
+            row.best.iter().map(|best| (best.odds.to_string(), best.book.0)).collect();
+        let expected = [("2.00", 1), ("3.60", 2), ("4.00", 1)];
+        assert_eq!(best, expected.map(|(odds, book)| (odds.to_owned(), book)));
+        assert_eq!(row.updated_at, Time::from_ms(9));
+        let alone = market_row(FixtureId(1), Market::ONE_X_TWO, vec![reference]);
+        assert_eq!((alone.consensus, alone.best[0].odds), (reference.fair, Odds::NONE));
+    }
+
+    #[test]
+    fn a_known_form() {
+        let result = |home, away| ResultRow {
+            status: schema::ResultStatus::Final,
+            score: Score { home, away },
+            statistics: None,
+            at: Time::from_ms(0),
+        };
+        let day = |n: i64| Time::from_ms(n * 86_400_000);
+        let won = MatchRow::of(FixtureId(1), day(0), &result(3, 1), Time::MAX, 0);
+        let lost = MatchRow::of(FixtureId(2), day(60), &result(2, 0), Time::MAX, 1);
+        let form = form_row(day(60 + 60), Span::days(60), [won, lost].iter());
+        assert_eq!(form.matches, 2);
+        assert_eq!(form.rest_ms, 60 * 86_400_000);
+        assert_eq!(form.weight_micros, 750_000);
+        assert_eq!(form.points_micros, 3 * 250_000);
+        assert_eq!((form.goals_for_micros, form.goals_against_micros), (750_000, 1_250_000));
+        assert_eq!(form.rating_micros, -500_000 * 1_000_000 / 4_750_000);
+    }
+
+    proptest! {
+        #[test]
+        fn weights_are_the_exponential(age_ms in 0..40_000_000_000_i64, half in 1..10_000_000_000_i64) {
+            let exact = (-(age_ms as f64) / half as f64).exp2() * 1e6;
+            let weight = weight_micros(age_ms, Span::from_ms(half));
+            prop_assert!((weight as f64 - exact).abs() < 0.500_001, "{weight} {exact}");
+        }
+    }
 }
