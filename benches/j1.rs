@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use schema::{
     Change, Clock, Devig, Event, FixtureId, Market, MarketKey, MarketRow, SystemClock, Tick, Time,
 };
 use sources::jsonl::Parser;
+use sources::{Found, Lines};
 use tideline::journal::{Durability, Journal, Options};
 
 #[global_allocator]
@@ -29,8 +30,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Expected profit above which an edge is shown.
 const EDGE_MIN: f64 = 0.02;
-/// Read ahead from the feed.
-const READ_BYTES: usize = 1 << 20;
 /// Kernel ticks a second in `/proc/self/stat`: fixed on Linux.
 const CPU_TICKS: f64 = 100.0;
 
@@ -136,27 +135,26 @@ fn open(dir: &Path, durability: Durability) -> Result<Journal> {
 
 /// The feed's lines, parsed.
 struct Feed {
-    lines: BufReader<File>,
-    line: Vec<u8>,
+    lines: Lines<File>,
     parser: Parser,
 }
 
 impl Feed {
     fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        let lines = BufReader::with_capacity(READ_BYTES, file);
-        Ok(Self { lines, line: Vec::new(), parser: Parser::new("j1") })
+        Ok(Self { lines: Lines::new(file), parser: Parser::new("j1") })
     }
 
     /// Up to `most` events; none at the end.
     fn next(&mut self, most: usize) -> Result<Vec<Event>> {
         let mut events = Vec::with_capacity(most);
         while events.len() < most {
-            self.line.clear();
-            if self.lines.read_until(b'\n', &mut self.line)? == 0 {
-                break;
+            match self.lines.next_line() {
+                Found::Line(line) => self.parser.parse(line, None, &mut events)?,
+                Found::TooLong(_, bytes) => bail!("a line of {bytes} bytes is no fact"),
+                Found::Broken(cause, _) => return Err(cause.into()),
+                Found::End => break,
             }
-            self.parser.parse(self.line.trim_ascii_end(), None, &mut events)?;
         }
         Ok(events)
     }

@@ -53,6 +53,20 @@ struct Place {
     full: bool,
 }
 
+/// One step of the search for every quote that has a place so far.
+#[inline]
+fn each(
+    events: &[Event],
+    places: &mut [Option<Place>],
+    mut step: impl FnMut(&Quote, Place) -> Option<Place>,
+) {
+    for (event, place) in events.iter().zip(places) {
+        if let (Fact::Quote(quote), Some(found)) = (&event.fact, *place) {
+            *place = step(quote, found);
+        }
+    }
+}
+
 impl Door {
     pub(crate) fn new(config: Config, worker: usize, workers: usize) -> Self {
         Self {
@@ -76,10 +90,8 @@ impl Door {
     /// Applies a tick and emits every row of this worker's fixtures that it changes.
     pub(crate) fn tick(&mut self, tick: &Tick, out: &mut Vec<Update>) {
         self.fire(tick, out);
-        // First find the place of every quote, then apply them. Applying waits for memory at every
-        // turn; the searches of different quotes do not depend on each other and wait together.
         let mut places = std::mem::take(&mut self.places);
-        places.extend(tick.events.iter().map(|event| self.place(event)));
+        self.find_places(&tick.events, &mut places);
         for (at, (event, place)) in tick.events.iter().zip(places.drain(..)).enumerate() {
             if let Err(reason) = self.apply(event, place) {
                 out.push((Output::Refused(at, reason), tick.number, 1));
@@ -89,22 +101,34 @@ impl Door {
         self.settle(tick, out);
     }
 
-    /// Where a quote belongs; `None` for other facts and for a quote that will be refused.
-    #[inline]
-    fn place(&mut self, event: &Event) -> Option<Place> {
-        let Fact::Quote(quote) = &event.fact else { return None };
-        if !self.is_mine(quote.fixture) {
-            return None;
-        }
-        let slot = self.slot(quote.fixture, event.event_time).ok()?;
-        let state = &mut self.slots[slot];
-        if state.hot.retired {
-            return None;
-        }
-        let market = state.market(quote.market);
-        let book = state.hot.markets[market].find(quote.book);
-        let full = state.hot.markets[market].is_full(book, state.hot.moments);
-        Some(Place { slot, market, book, full })
+    /// Where every quote belongs; `None` for other facts and for a quote that will be refused.
+    ///
+    /// Applying waits for memory at every turn. The searches of different quotes do not depend on
+    /// each other, so they are done first, and each step of them for all quotes before the next:
+    /// what one step finds says where the next one looks, and this way they wait together.
+    fn find_places(&mut self, events: &[Event], places: &mut Vec<Option<Place>>) {
+        places.extend(events.iter().map(|event| {
+            let Fact::Quote(quote) = &event.fact else { return None };
+            if !self.is_mine(quote.fixture) {
+                return None;
+            }
+            let slot = self.slot(quote.fixture, event.event_time).ok()?;
+            Some(Place { slot, market: 0, book: 0, full: false })
+        }));
+        each(events, places, |quote, place| {
+            let state = &mut self.slots[place.slot];
+            let market = (!state.hot.retired).then(|| state.market(quote.market));
+            market.map(|market| Place { market, ..place })
+        });
+        each(events, places, |quote, place| {
+            let market = &self.slots[place.slot].hot.markets[place.market];
+            Some(Place { book: market.find(quote.book), ..place })
+        });
+        each(events, places, |_, place| {
+            let hot = &self.slots[place.slot].hot;
+            let full = hot.markets[place.market].is_full(place.book, hot.moments);
+            Some(Place { full, ..place })
+        });
     }
 
     fn is_mine(&self, fixture: FixtureId) -> bool {

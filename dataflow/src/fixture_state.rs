@@ -193,7 +193,7 @@ impl FixtureState {
 
     /// The live row of these quotes.
     #[inline]
-    pub(crate) fn live_row(&self, at: usize, quotes: Vec<BookQuote>) -> Option<Arc<MarketRow>> {
+    pub(crate) fn live_row(&mut self, at: usize, quotes: Vec<BookQuote>) -> Option<Arc<MarketRow>> {
         self.hot.markets[at].live_row(self.id, quotes)
     }
 

@@ -6,12 +6,12 @@
 //! so that folding changes no view unless a fact falls into a folded stretch: that one is refused.
 
 use schema::{
-    BookId, BookQuote, BookRole, Devig, Market, Odds, Probability, Quote, QuoteState,
-    SELECTIONS_MAX, Time,
+    BookId, BookQuote, BookRole, Devig, Market, Odds, Quote, QuoteState, SELECTIONS_MAX, Time,
 };
 
 use crate::RefusedReason;
 use crate::fixtures::Moments;
+use crate::rows::{Fair, has_price};
 
 /// Versions kept of a book's prices in a market whose kick-off is known.
 pub(crate) const HISTORY_MAX: usize = 64;
@@ -95,13 +95,21 @@ impl Cutoff {
     }
 }
 
-/// Which version gave the first complete prices; the current quote keeps them as `fair_open`.
+/// Which version gave the first complete prices.
 #[derive(Clone, Copy, Debug)]
 struct Opening {
     time: Time,
     sequence: u64,
     /// Whether its version was folded: then it does not change any more.
     fixed: bool,
+}
+
+/// What stands of a book's prices.
+pub(crate) struct Current<'a> {
+    /// The prices now.
+    pub(crate) quote: &'a mut BookQuote,
+    /// Fair probabilities of its first complete prices; zero when there were none.
+    pub(crate) open: &'a mut Fair,
 }
 
 /// The kept versions of a book's prices in a market.
@@ -155,19 +163,12 @@ pub(crate) fn no_prices(book: BookId) -> BookQuote {
         role: BookRole::Bookmaker,
         at: Time::MIN,
         prices: [Odds::NONE; SELECTIONS_MAX],
-        fair: [Probability::ZERO; SELECTIONS_MAX],
-        fair_open: [Probability::ZERO; SELECTIONS_MAX],
+        fair: Fair::default(),
     }
 }
 
-/// Whether a book offers anything.
 #[inline]
-pub(crate) fn has_price(quote: &BookQuote) -> bool {
-    quote.prices.iter().any(|odds| odds.is_some())
-}
-
-#[inline]
-fn fair(devig: Devig, market: Market, prices: &[Odds; SELECTIONS_MAX]) -> [Probability; 3] {
+fn fair(devig: Devig, market: Market, prices: &[Odds; SELECTIONS_MAX]) -> Fair {
     devig.fair(&prices[..market.selections().len()]).unwrap_or_default()
 }
 
@@ -177,18 +178,18 @@ fn put(version: Version, quote: &mut BookQuote) -> bool {
     let mut changed = false;
     if matches!(version.kind, Kind::Pulled | Kind::FoldedPull) {
         changed = has_price(quote);
-        *quote = BookQuote { fair_open: quote.fair_open, ..no_prices(quote.book) };
+        *quote = no_prices(quote.book);
     }
     if version.kind == Kind::Pulled {
         return changed;
     }
+    // Which selection has a price is nothing a processor could predict: no branches.
     let mut any = false;
-    for (price, &new) in quote.prices.iter_mut().zip(&version.prices) {
-        if new.is_some() {
-            any = true;
-            changed |= *price != new;
-            *price = new;
-        }
+    for (price, new) in quote.prices.iter_mut().zip(version.prices) {
+        let after = new.or(*price);
+        any |= new.is_some();
+        changed |= *price != after;
+        *price = after;
     }
     if any {
         quote.at = version.time;
@@ -220,7 +221,7 @@ impl History {
         arrival: Arrival<'_>,
         devig: Devig,
         moments: Option<Moments>,
-        current: &mut BookQuote,
+        current: Current<'_>,
     ) -> Result<Applied, RefusedReason> {
         self.make_room(moments);
         let quote = arrival.quote;
@@ -250,7 +251,7 @@ impl History {
         version: Version,
         market: Market,
         devig: Devig,
-        current: &mut BookQuote,
+        current: Current<'_>,
     ) -> Result<Applied, RefusedReason> {
         let at = self.versions.partition_point(|known| known.is_before(&version));
         if let Some(next) = self.versions.get(at) {
@@ -272,7 +273,7 @@ impl History {
         time: Time,
         market: Market,
         devig: Devig,
-        current: &mut BookQuote,
+        current: Current<'_>,
     ) -> Result<bool, RefusedReason> {
         let from = self.versions.partition_point(|known| known.time < time);
         if self.versions.get(from).is_some_and(Version::is_folded) {
@@ -288,17 +289,18 @@ impl History {
         Ok(true)
     }
 
-    /// The prices as of a moment, or `None` when the book offered nothing then.
+    /// The prices as of a moment and the opening ones, given those of now; `None` when the book
+    /// offered nothing then.
     pub(crate) fn as_of(
         &self,
         cutoff: Cutoff,
         market: Market,
         devig: Devig,
-        current: &BookQuote,
-    ) -> Option<BookQuote> {
+        (current, open): (&BookQuote, &Fair),
+    ) -> Option<(BookQuote, Fair)> {
         let end = self.versions.partition_point(|version| cutoff.includes(version.time));
         if end == self.versions.len() {
-            return has_price(current).then_some(*current);
+            return has_price(current).then_some((*current, *open));
         }
         let mut quote = no_prices(current.book);
         for version in &self.versions[..end] {
@@ -308,10 +310,8 @@ impl History {
             return None;
         }
         quote.fair = fair(devig, market, &quote.prices);
-        if self.opening.is_some_and(|opening| cutoff.includes(opening.time)) {
-            quote.fair_open = current.fair_open;
-        }
-        Some(quote)
+        let opened = self.opening.filter(|opening| cutoff.includes(opening.time));
+        Some((quote, opened.map_or(Fair::default(), |_| *open)))
     }
 
     /// Puts the newest version over the current prices, and notes the opening when it completes
@@ -322,7 +322,7 @@ impl History {
         version: Version,
         market: Market,
         devig: Devig,
-        quote: &mut BookQuote,
+        Current { quote, open }: Current<'_>,
     ) -> Applied {
         if !put(version, quote) {
             return Applied::Same;
@@ -334,24 +334,23 @@ impl History {
         if quote.is_complete() {
             let (time, sequence) = (version.time, version.sequence);
             self.opening = Some(Opening { time, sequence, fixed: false });
-            quote.fair_open = quote.fair;
+            *open = quote.fair;
         }
         Applied::Done
     }
 
     /// Walks all versions again after one appeared or disappeared among them.
-    fn rebuild(&mut self, market: Market, devig: Devig, current: &mut BookQuote) {
+    fn rebuild(&mut self, market: Market, devig: Devig, Current { quote, open }: Current<'_>) {
         self.opening = self.opening.filter(|opening| opening.fixed);
-        let mut quote = no_prices(current.book);
-        if self.opening.is_some() {
-            quote.fair_open = current.fair_open;
+        *quote = no_prices(quote.book);
+        if self.opening.is_none() {
+            *open = Fair::default();
         }
         for i in 0..self.versions.len() {
             let version = self.versions[i];
-            self.advance(version, market, devig, &mut quote);
+            self.advance(version, market, devig, Current { quote, open });
         }
-        refresh(devig, market, &mut quote);
-        *current = quote;
+        refresh(devig, market, quote);
     }
 
     /// Folds the older three quarters of the first stretch between two moments that is long enough:

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use schema::{BookId, BookQuote, FixtureId, Market, MarketRow, QuoteState, Time};
 
 use crate::fixtures::Moments;
-use crate::history::{Applied, Arrival, Cutoff, History, has_price, no_prices, refresh};
-use crate::rows::market_row;
+use crate::history::{Applied, Arrival, Current, Cutoff, History, no_prices, refresh};
+use crate::rows::{Fair, Overview, PLACES_MAX, has_price, market_row};
 use crate::{Config, RefusedReason};
 
 /// Voided times remembered of one market.
@@ -52,6 +52,10 @@ pub(crate) struct MarketState {
     quotes: Vec<BookQuote>,
     /// How they came about.
     histories: Vec<History>,
+    /// Opening fair probabilities; zero before there were any.
+    opens: Vec<Fair>,
+    /// Their mean, by the places it was taken over: it moves once a book, prices all the time.
+    opened: (u64, Fair),
     /// Books without any price at present.
     unpriced: usize,
     /// The live row emitted last.
@@ -80,6 +84,8 @@ impl MarketState {
             books: Vec::new(),
             quotes: Vec::new(),
             histories: Vec::new(),
+            opens: Vec::new(),
+            opened: (0, Fair::default()),
             unpriced: 0,
             live: None,
             live_updated_at: Time::MIN,
@@ -138,6 +144,8 @@ impl MarketState {
             self.books.insert(at, id);
             self.quotes.insert(at, no_prices(id));
             self.histories.insert(at, History::default());
+            self.opens.insert(at, Fair::default());
+            self.opened = (0, Fair::default());
             self.unpriced += 1;
         }
         at
@@ -166,13 +174,17 @@ impl MarketState {
         let at = self.book(quote.book, near, config);
         let (history, quote) = (&mut self.histories[at], &mut self.quotes[at]);
         self.unpriced -= usize::from(!has_price(quote));
-        let applied = history.insert(arrival, config.devig, moments, quote);
+        let current = Current { quote, open: &mut self.opens[at] };
+        let applied = history.insert(arrival, config.devig, moments, current);
+        let quote = &self.quotes[at];
         self.unpriced += usize::from(!has_price(quote));
-        let applied = applied?;
-        if applied == Applied::Stale {
-            self.stale |= 1 << at.min(LAST_BIT);
+        match applied? {
+            Applied::Stale => self.stale |= 1 << at.min(LAST_BIT),
+            Applied::Done => self.opened = (0, Fair::default()),
+            Applied::Same => {}
+            Applied::Nothing => return Ok(false),
         }
-        Ok(applied != Applied::Nothing)
+        Ok(true)
     }
 
     fn void(
@@ -191,7 +203,10 @@ impl MarketState {
         let at = self.book(book, near, config);
         let (history, quote) = (&mut self.histories[at], &mut self.quotes[at]);
         self.unpriced -= usize::from(!has_price(quote));
-        let changed = history.void(time, self.market, config.devig, quote);
+        let current = Current { quote, open: &mut self.opens[at] };
+        let changed = history.void(time, self.market, config.devig, current);
+        let quote = &self.quotes[at];
+        self.opened = (0, Fair::default());
         self.unpriced += usize::from(!has_price(quote));
         let changed = changed?;
         self.rare().voids.push((book, time));
@@ -219,15 +234,24 @@ impl MarketState {
 
     /// The live row of current quotes: those of every book that offers something.
     pub(crate) fn live_row(
-        &self,
+        &mut self,
         fixture: FixtureId,
-        mut quotes: Vec<BookQuote>,
+        quotes: Vec<BookQuote>,
     ) -> Option<Arc<MarketRow>> {
         debug_assert_eq!(self.unpriced, quotes.iter().filter(|quote| !has_price(quote)).count());
-        if self.unpriced > 0 {
-            quotes.retain(has_price);
+        if quotes.len() == self.unpriced {
+            return None;
         }
-        (!quotes.is_empty()).then(|| Arc::new(market_row(fixture, self.market, quotes)))
+        let overview = Overview::of(&quotes);
+        let places = overview.counted_places();
+        if places != self.opened.0 || quotes.len() > PLACES_MAX {
+            self.opened = (places, overview.consensus_open(&quotes, &self.opens));
+        }
+        let mut row = overview.into_row(fixture, self.market, quotes, self.opened.1);
+        if self.unpriced > 0 {
+            row.books.retain(has_price);
+        }
+        Some(Arc::new(row))
     }
 
     /// Replaces the live row emitted last, telling of each what happened to it.
@@ -259,10 +283,11 @@ impl MarketState {
         cutoff: Cutoff,
         config: &Config,
     ) -> Option<Arc<MarketRow>> {
-        let books = self.histories.iter().zip(&self.quotes);
-        let standing = books
-            .filter_map(|(history, quote)| history.as_of(cutoff, self.market, config.devig, quote));
-        let books: Vec<BookQuote> = standing.collect();
-        (!books.is_empty()).then(|| Arc::new(market_row(fixture, self.market, books)))
+        let current = self.quotes.iter().zip(&self.opens);
+        let standing = self.histories.iter().zip(current).filter_map(|(history, current)| {
+            history.as_of(cutoff, self.market, config.devig, current)
+        });
+        let (books, opens): (Vec<BookQuote>, Vec<Fair>) = standing.unzip();
+        (!books.is_empty()).then(|| Arc::new(market_row(fixture, self.market, books, &opens)))
     }
 }

@@ -15,7 +15,7 @@ use schema::{
     ResultStatus, SELECTIONS_MAX, TeamId, Time, TrainingRow,
 };
 
-use crate::rows::{MatchRow, form_row, market_row};
+use crate::rows::{Fair, MatchRow, form_row, market_row};
 use crate::{Config, Views};
 
 /// Rival facts in the order that decides between them.
@@ -139,19 +139,19 @@ fn market(
     books: &BTreeMap<BookId, Ranked<Quote>>,
     counts: &dyn Fn(Time) -> bool,
 ) -> Option<Arc<MarketRow>> {
-    let standing: Vec<BookQuote> =
-        books.iter().filter_map(|(id, quotes)| book(config, key, *id, quotes, counts)).collect();
-    (!standing.is_empty()).then(|| Arc::new(market_row(key.fixture, key.market, standing)))
+    let standing = books.iter().filter_map(|(id, quotes)| book(config, key, *id, quotes, counts));
+    let (books, opens): (Vec<BookQuote>, Vec<Fair>) = standing.unzip();
+    (!books.is_empty()).then(|| Arc::new(market_row(key.fixture, key.market, books, &opens)))
 }
 
-/// One book's prices: all its quotes that count played from the first to the last.
+/// One book's prices and the first complete ones: all its quotes that count played from the first to the last.
 fn book(
     config: &Config,
     key: MarketKey,
     id: BookId,
     quotes: &Ranked<Quote>,
     counts: &dyn Fn(Time) -> bool,
-) -> Option<BookQuote> {
+) -> Option<(BookQuote, Fair)> {
     let voided: BTreeSet<Time> = quotes
         .iter()
         .filter_map(|(_, _, quote)| match quote.state {
@@ -162,7 +162,7 @@ fn book(
     let selections = key.market.selections().len();
     let no_odds = [Odds::NONE; SELECTIONS_MAX];
     let (mut prices, mut at, mut role) = (no_odds, Time::MIN, BookRole::Bookmaker);
-    let mut opening: Option<[Probability; SELECTIONS_MAX]> = None;
+    let mut opening: Option<Fair> = None;
     for (time, _, quote) in quotes.iter().filter(|(time, _, _)| counts(*time)) {
         match quote.state {
             QuoteState::Offered if !voided.contains(time) => {
@@ -181,9 +181,8 @@ fn book(
         }
     }
     let fair = config.devig.fair(&prices[..selections]).unwrap_or_default();
-    let fair_open = opening.unwrap_or_default();
     let offers = prices != no_odds;
-    offers.then_some(BookQuote { book: id, role, at, prices, fair, fair_open })
+    offers.then(|| (BookQuote { book: id, role, at, prices, fair }, opening.unwrap_or_default()))
 }
 
 /// Finished matches by team, each for the span of time in which its score stood.

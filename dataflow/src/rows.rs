@@ -9,6 +9,11 @@ use schema::{
 };
 use serde::{Deserialize, Serialize};
 
+/// De-vigged probabilities by selection; all zero where there are none.
+pub(crate) type Fair = [Probability; SELECTIONS_MAX];
+
+/// Books that a set of places tells apart.
+pub(crate) const PLACES_MAX: usize = 64;
 const MICROS: i64 = 1_000_000;
 /// Terms of the exponential series.
 const TERMS: u32 = 13;
@@ -16,35 +21,101 @@ const TERMS: u32 = 13;
 /// match is not that match.
 const RATING_PRIOR_MATCHES: i64 = 4;
 
-/// A market row from its books, which are sorted by id and have at least one price each.
-pub(crate) fn market_row(fixture: FixtureId, market: Market, books: Vec<BookQuote>) -> MarketRow {
-    debug_assert!(books.is_sorted_by_key(|quote| quote.book));
-    let mut own = Sums::default();
-    let mut references = Sums::default();
-    let mut best = [0; SELECTIONS_MAX];
-    let mut updated_at = Time::MIN;
-    for (place, quote) in books.iter().enumerate() {
-        updated_at = updated_at.max(quote.at);
-        if quote.role == BookRole::Reference {
-            references.add(quote);
-            continue;
+/// A market row from its books, which are sorted by id and have at least one price each. `opens` are the opening fair probabilities of each.
+pub(crate) fn market_row(
+    fixture: FixtureId,
+    market: Market,
+    books: Vec<BookQuote>,
+    opens: &[Fair],
+) -> MarketRow {
+    let overview = Overview::of(&books);
+    let open = overview.consensus_open(&books, opens);
+    overview.into_row(fixture, market, books, open)
+}
+
+/// What a row says about its books together.
+pub(crate) struct Overview {
+    updated_at: Time,
+    best: [u64; SELECTIONS_MAX],
+    /// The books that the consensus counts.
+    counted: Sums,
+    counts_references: bool,
+}
+
+impl Overview {
+    /// One pass of integers over the books, unpriced ones among them or not.
+    #[inline]
+    pub(crate) fn of(books: &[BookQuote]) -> Self {
+        debug_assert!(books.is_sorted_by_key(|quote| quote.book));
+        let mut own = Sums::default();
+        let mut references = Sums::default();
+        let mut best = [0; SELECTIONS_MAX];
+        let mut updated_at = Time::MIN;
+        for (place, quote) in books.iter().enumerate() {
+            updated_at = updated_at.max(quote.at);
+            if quote.role == BookRole::Reference {
+                references.add(quote, place);
+                continue;
+            }
+            own.add(quote, place);
+            for (best, odds) in best.iter_mut().zip(&quote.prices) {
+                *best = u64::max(*best, rank(*odds, place));
+            }
         }
-        own.add(quote);
-        for (best, odds) in best.iter_mut().zip(&quote.prices) {
-            *best = u64::max(*best, rank(*odds, place));
+        let counts_references = own.books == 0;
+        let counted = if counts_references { references } else { own };
+        Self { updated_at, best, counted, counts_references }
+    }
+
+    /// Which books the consensus counts, one bit each: the same set for the same books, as long as
+    /// there are at most [`PLACES_MAX`] of them.
+    #[inline]
+    pub(crate) fn counted_places(&self) -> u64 {
+        self.counted.places
+    }
+
+    /// The mean of the counted books' opening probabilities.
+    #[cold]
+    pub(crate) fn consensus_open(&self, books: &[BookQuote], opens: &[Fair]) -> Fair {
+        let is_counted = |quote: &BookQuote| {
+            let is_reference = quote.role == BookRole::Reference;
+            quote.is_complete() && is_reference == self.counts_references
+        };
+        let mut sums = [0; SELECTIONS_MAX];
+        for (_, open) in books.iter().zip(opens).filter(|(quote, _)| is_counted(quote)) {
+            for (sum, open) in sums.iter_mut().zip(open) {
+                *sum += open.scaled();
+            }
+        }
+        self.counted.mean(&sums)
+    }
+
+    /// The row.
+    #[inline]
+    pub(crate) fn into_row(
+        self,
+        fixture: FixtureId,
+        market: Market,
+        books: Vec<BookQuote>,
+        consensus_open: Fair,
+    ) -> MarketRow {
+        MarketRow {
+            fixture,
+            market,
+            updated_at: self.updated_at,
+            consensus: self.counted.mean(&self.counted.fair),
+            consensus_open,
+            consensus_books: self.counted.books,
+            best: self.best.map(|rank| offered(rank, &books)),
+            books,
         }
     }
-    let sums = if own.books > 0 { own } else { references };
-    MarketRow {
-        fixture,
-        market,
-        updated_at,
-        consensus: sums.mean(&sums.fair),
-        consensus_open: sums.mean(&sums.open),
-        consensus_books: sums.books,
-        best: best.map(|rank| offered(rank, &books)),
-        books,
-    }
+}
+
+/// Whether a book offers anything.
+#[inline]
+pub(crate) fn has_price(quote: &BookQuote) -> bool {
+    quote.prices.iter().any(|odds| odds.is_some())
 }
 
 /// A price as a number to take the maximum of: higher odds first, then the smaller book id. A
@@ -67,23 +138,24 @@ fn offered(rank: u64, books: &[BookQuote]) -> OfferedPrice {
 #[derive(Default)]
 struct Sums {
     books: u16,
+    places: u64,
     fair: [u64; SELECTIONS_MAX],
-    open: [u64; SELECTIONS_MAX],
 }
 
 impl Sums {
-    fn add(&mut self, quote: &BookQuote) {
-        if !quote.is_complete() {
-            return;
-        }
-        self.books += 1;
-        for i in 0..SELECTIONS_MAX {
-            self.fair[i] += quote.fair[i].scaled();
-            self.open[i] += quote.fair_open[i].scaled();
+    #[inline]
+    fn add(&mut self, quote: &BookQuote, place: usize) {
+        // All fair probabilities of an incomplete book are zero, so none of this needs a branch.
+        let complete = quote.is_complete();
+        self.books += u16::from(complete);
+        self.places |= u64::from(complete) << (place % PLACES_MAX);
+        for (sum, fair) in self.fair.iter_mut().zip(&quote.fair) {
+            *sum += fair.scaled();
         }
     }
 
-    fn mean(&self, sums: &[u64; SELECTIONS_MAX]) -> [Probability; SELECTIONS_MAX] {
+    #[inline]
+    fn mean(&self, sums: &[u64; SELECTIONS_MAX]) -> Fair {
         let n = f64::from(self.books.max(1)) * Probability::SCALE as f64;
         sums.map(|sum| Probability::clamped(sum as f64 / n))
     }
@@ -206,7 +278,7 @@ mod tests {
         let prices = odds.map(|x| Odds::new(x).unwrap());
         let fair = schema::Devig::Proportional.fair(&prices).unwrap();
         let (book, at) = (BookId(book), Time::from_ms(book as i64));
-        BookQuote { book, role, at, prices, fair, fair_open: fair }
+        BookQuote { book, role, at, prices, fair }
     }
 
     #[test]
@@ -217,17 +289,20 @@ mod tests {
             quote(2, BookRole::Exchange, [2.0, 3.6, 3.9]),
             reference,
         ];
-        let row = market_row(FixtureId(1), Market::ONE_X_TWO, books.clone());
+        let opens = [0.3, 0.5, 0.9].map(|p| [Probability::clamped(p); 3]);
+        let row = market_row(FixtureId(1), Market::ONE_X_TWO, books.clone(), &opens);
         assert_eq!(row.consensus_books, 2);
         let mean = f64::midpoint(books[0].fair[0].as_f64(), books[1].fair[0].as_f64());
         assert!((row.consensus[0].as_f64() - mean).abs() < 1e-12);
+        assert!((row.consensus_open[0].as_f64() - 0.4).abs() < 1e-12);
         let best: Vec<(String, u64)> =
             row.best.iter().map(|best| (best.odds.to_string(), best.book.0)).collect();
         let expected = [("2.00", 1), ("3.60", 2), ("4.00", 1)];
         assert_eq!(best, expected.map(|(odds, book)| (odds.to_owned(), book)));
         assert_eq!(row.updated_at, Time::from_ms(9));
-        let alone = market_row(FixtureId(1), Market::ONE_X_TWO, vec![reference]);
+        let alone = market_row(FixtureId(1), Market::ONE_X_TWO, vec![reference], &opens[2..]);
         assert_eq!((alone.consensus, alone.best[0].odds), (reference.fair, Odds::NONE));
+        assert_eq!(alone.consensus_open, opens[2]);
     }
 
     #[test]

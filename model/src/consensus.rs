@@ -126,7 +126,6 @@ mod tests {
             at: Time::from_ms(0),
             prices: [Odds::NONE; 3],
             fair: fair.map(Probability::clamped),
-            fair_open: [Probability::ZERO; 3],
         }
     }
 

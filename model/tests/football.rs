@@ -61,7 +61,7 @@ fn quote(
     let fair = Devig::Power.fair(&prices)?;
     let role =
         if matches!(book, "Avg" | "Max") { BookRole::Reference } else { BookRole::Bookmaker };
-    Some(BookQuote { book: BookId::of(book), role, at, prices, fair, fair_open: fair })
+    Some(BookQuote { book: BookId::of(book), role, at, prices, fair })
 }
 
 fn row(fixture: FixtureId, at: Time, mut books: Vec<BookQuote>) -> MarketRow {

@@ -27,14 +27,7 @@ fn book(name: &str, at: Time, fair: &[f64]) -> BookQuote {
     let role =
         if matches!(name, "Avg" | "Max") { BookRole::Reference } else { BookRole::Bookmaker };
     let prices = [Odds::NONE; 3];
-    BookQuote {
-        book: BookId::of(name),
-        role,
-        at,
-        prices,
-        fair: probabilities,
-        fair_open: probabilities,
-    }
+    BookQuote { book: BookId::of(name), role, at, prices, fair: probabilities }
 }
 
 fn row(market: Market, mut books: Vec<BookQuote>) -> MarketRow {

@@ -92,8 +92,6 @@ pub struct BookQuote {
     pub prices: [Odds; SELECTIONS_MAX],
     /// De-vigged probabilities; all zero unless every selection has a price and the sum is sane.
     pub fair: [Probability; SELECTIONS_MAX],
-    /// The same of its first complete prices in this market; zero when there were none.
-    pub fair_open: [Probability; SELECTIONS_MAX],
 }
 
 impl BookQuote {
@@ -128,7 +126,8 @@ pub struct MarketRow {
     /// Mean of the complete books' fair probabilities (references left out unless there is nothing
     /// else); zero when no book is complete.
     pub consensus: [Probability; SELECTIONS_MAX],
-    /// Mean of the same books' opening fair probabilities: movement is the difference.
+    /// Mean of the fair probabilities of the same books' first complete prices in this market:
+    /// movement is the difference.
     pub consensus_open: [Probability; SELECTIONS_MAX],
     /// Number of complete books in the consensus.
     pub consensus_books: u16,

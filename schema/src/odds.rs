@@ -99,6 +99,14 @@ impl Odds {
         self.0 == 0
     }
 
+    /// This price, or the other where there is none; takes no branch.
+    #[inline]
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        let none = ((self.0 == 0) as u32).wrapping_neg();
+        Self(self.0 | (other.0 & none))
+    }
+
     /// Implied probability before the margin is taken out; 0 for [`Odds::NONE`].
     #[inline]
     pub fn implied(self) -> f64 {

@@ -160,9 +160,9 @@ fn is_binary(head: &[u8]) -> bool {
     head.contains(&0) || controls * 20 > head.len()
 }
 
-/// What [`Lines::next`] found.
+/// What [`Lines::next_line`] found.
 #[derive(Debug)]
-pub(crate) enum Found<'a> {
+pub enum Found<'a> {
     /// A line without its line end.
     Line(&'a [u8]),
     /// A line over the limit: its first bytes and its length.
@@ -173,8 +173,18 @@ pub(crate) enum Found<'a> {
     End,
 }
 
-/// Cuts a reader into lines.
-pub(crate) struct Lines<R> {
+/// Cuts a reader into lines, each where it lies in the buffer.
+///
+/// ```
+/// use sources::{Found, Lines};
+/// # use tideline_sources as sources;
+/// let mut lines = Lines::new(&b"one\ntwo"[..]);
+/// assert!(matches!(lines.next_line(), Found::Line(b"one")));
+/// assert!(matches!(lines.next_line(), Found::Line(b"two")));
+/// assert!(matches!(lines.next_line(), Found::End));
+/// ```
+#[derive(Debug)]
+pub struct Lines<R> {
     inner: R,
     buffer: Vec<u8>,
     start: usize,
@@ -184,6 +194,7 @@ pub(crate) struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
+    /// Of a reader, from where it stands.
     pub fn new(inner: R) -> Self {
         let buffer = vec![0; BUFFER_BYTES];
         Self { inner, buffer, start: 0, end: 0, number: 0, over: false }
@@ -200,7 +211,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// The next line.
-    pub fn next(&mut self) -> Found<'_> {
+    pub fn next_line(&mut self) -> Found<'_> {
         let mut searched = self.start;
         loop {
             if let Some(at) = memchr::memchr(b'\n', &self.buffer[searched..self.end]) {
@@ -353,7 +364,7 @@ mod tests {
         let mut lines = Lines::new(text.as_slice());
         let mut seen = Vec::new();
         loop {
-            match lines.next() {
+            match lines.next_line() {
                 Found::Line(line) => seen.push(String::from_utf8(line.to_vec()).unwrap()),
                 Found::TooLong(head, bytes) => seen.push(format!("{} of {bytes}", head.len())),
                 Found::Broken(cause, _) => panic!("{cause}"),
@@ -370,9 +381,9 @@ mod tests {
         let mut text = vec![b'y'; LINE_BYTES_MAX];
         text.extend(b"\nz\n");
         let mut lines = Lines::new(text.as_slice());
-        assert!(matches!(lines.next(), Found::Line(line) if line.len() == LINE_BYTES_MAX));
-        assert!(matches!(lines.next(), Found::Line(b"z")));
-        assert!(matches!(lines.next(), Found::End));
+        assert!(matches!(lines.next_line(), Found::Line(line) if line.len() == LINE_BYTES_MAX));
+        assert!(matches!(lines.next_line(), Found::Line(b"z")));
+        assert!(matches!(lines.next_line(), Found::End));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use door::{
     RECORD_BYTES_MAX, Reject,
 };
 pub use error::Error;
-pub use input::LINE_BYTES_MAX;
+pub use input::{Found, LINE_BYTES_MAX, Lines};
 
 /// What a running source is: it ends when its input does, when the door closes, or in an error.
 pub type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;

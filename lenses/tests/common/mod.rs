@@ -23,7 +23,7 @@ pub fn book(name: &str, fair: [f64; 3], offer: Option<(usize, f64)>) -> BookQuot
     }
     let role = if name == "Avg" { BookRole::Reference } else { BookRole::Bookmaker };
     let fair = fair.map(Probability::clamped);
-    BookQuote { book: BookId::of(name), role, at: now(), prices, fair, fair_open: fair }
+    BookQuote { book: BookId::of(name), role, at: now(), prices, fair }
 }
 
 pub fn row(mut books: Vec<BookQuote>, movement: f64) -> MarketRow {

@@ -125,7 +125,7 @@ impl Season {
         let mut lines = Lines::new(text);
         let mut header: Option<(Columns, Vec<BookId>)> = None;
         loop {
-            let (line, cut) = match lines.next() {
+            let (line, cut) = match lines.next_line() {
                 Found::End => break,
                 Found::Line(line) => (line.to_vec(), None),
                 Found::Broken(cause, rest) => (rest.to_vec(), Some(cause)),

@@ -36,7 +36,7 @@ struct LineReader {
 impl Reader for LineReader {
     fn fill(&mut self, batch: &mut Batch<'_>) -> bool {
         for _ in 0..CHUNK_EVENTS_MAX.min(CHUNK_REJECTS_MAX) {
-            let (cause, record) = match self.lines.next() {
+            let (cause, record) = match self.lines.next_line() {
                 Found::Line(line) if line.trim_ascii().is_empty() => continue,
                 Found::Line(line) => match batch.parser.parse(line, None, batch.events) {
                     Ok(()) => continue,
