@@ -29,8 +29,9 @@ pub fn send(data_dir: &Path, control: &Control, clock: &dyn Clock) -> Result<Pat
     std::fs::create_dir_all(&dir).map_err(|source| Error::file("cannot make", &dir, source))?;
     let name = format!("{:016}-{}", clock.now().ms(), std::process::id());
     let (draft, path) = (dir.join(format!("{name}.draft")), dir.join(format!("{name}.json")));
-    let text = serde_json::to_vec(control).unwrap_or_default();
-    std::fs::write(&draft, text).map_err(|source| Error::file("cannot write", &draft, source))?;
+    let text = serde_json::to_vec(control).map_err(std::io::Error::from);
+    let written = text.and_then(|text| std::fs::write(&draft, text));
+    written.map_err(|source| Error::file("cannot write", &draft, source))?;
     std::fs::rename(&draft, &path).map_err(|source| Error::file("cannot write", &path, source))?;
     Ok(path)
 }

@@ -95,9 +95,10 @@ impl DataDir {
         let made = std::fs::create_dir_all(&self.path);
         made.map_err(|source| Error::file("cannot make", &self.path, source))?;
         let origin = Origin { kind, decisions: decisions.clone() };
-        let text = serde_json::to_string_pretty(&origin).unwrap_or_default();
+        let text = serde_json::to_string_pretty(&origin).map_err(std::io::Error::from);
         let path = self.path.join("origin.json");
-        std::fs::write(&path, text).map_err(|source| Error::file("cannot write", path, source))
+        let written = text.and_then(|text| std::fs::write(&path, text));
+        written.map_err(|source| Error::file("cannot write", path, source))
     }
 
     /// Removes what an engine wrote here, and nothing else.

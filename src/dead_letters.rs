@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use schema::Names;
+use schema::{Event, Names};
 use serde::Serialize;
 use sources::Reject;
 
@@ -66,24 +66,24 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// Puts facts aside that came after their fixture was forgotten.
-    pub fn put_late(&mut self, refused: &[dataflow::Refused], names: &Names) -> Result<()> {
-        for late in refused {
-            self.write(DeadLetter {
-                source: names.get(late.event.source).to_owned(),
-                offset: format!("event time {}", late.event.event_time),
-                reason: late.reason.to_string(),
-                record: sources::jsonl::to_line(&late.event, names),
-            })?;
-        }
-        Ok(())
+    /// Puts a fact aside that was read and could not be applied.
+    pub fn put_fact(&mut self, event: &Event, reason: &str, names: &Names) -> Result<()> {
+        self.write(DeadLetter {
+            source: names.get(event.source).to_owned(),
+            offset: format!("event time {}", event.event_time),
+            reason: reason.to_owned(),
+            record: sources::jsonl::to_line(event, names),
+        })
     }
 
     fn write(&mut self, letter: DeadLetter) -> Result<()> {
         if let Some((path, file)) = &mut self.file
             && self.written < FILE_BYTES_MAX
         {
-            let mut line = serde_json::to_string(&letter).unwrap_or_default();
+            let unwritable = |source: serde_json::Error| {
+                Error::file("cannot write", path.as_path(), source.into())
+            };
+            let mut line = serde_json::to_string(&letter).map_err(unwritable)?;
             line.push('\n');
             self.written += line.len() as u64;
             if self.written >= FILE_BYTES_MAX {

@@ -155,6 +155,7 @@ impl Engine {
         for (delta, notes) in deltas.iter().zip(&notes) {
             self.go_live(notes)?;
             let mut outbox = self.desk.apply(delta, notes, &self.names, self.pricer.as_ref());
+            self.refuse_fills()?;
             self.learn(delta);
             self.publish(delta, &mut outbox, notes)?;
             observer.see(delta, &outbox, &self.names, self.pricer.as_ref(), &self.desk);
@@ -191,7 +192,18 @@ impl Engine {
     fn refuse(&mut self) -> Result<()> {
         let refused = self.dataflow.take_refused();
         self.counts.rejected += refused.len() as u64;
-        self.dead_letters.put_late(&refused, &self.names)
+        refused.iter().try_for_each(|late| {
+            self.dead_letters.put_fact(&late.event, &late.reason.to_string(), &self.names)
+        })
+    }
+
+    /// Bets the desk could not enter are dead letters too.
+    fn refuse_fills(&mut self) -> Result<()> {
+        for (event, reason) in self.desk.take_refused() {
+            self.counts.rejected += 1;
+            self.dead_letters.put_fact(&event, &reason.to_string(), &self.names)?;
+        }
+        Ok(())
     }
 
     fn go_live(&mut self, notes: &Notes) -> Result<()> {

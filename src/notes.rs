@@ -1,7 +1,8 @@
 //! What the desk needs to know of a tick beside its delta: the facts that are not relational.
 
 use schema::{
-    BookId, Control, Fact, Fill, FixtureId, Mark, Market, ModelLive, QuoteState, Signal, Tick, Time,
+    BookId, Control, Event, Fact, FixtureId, Mark, Market, ModelLive, QuoteState, Signal, Tick,
+    Time,
 };
 
 /// A price declared an error.
@@ -27,8 +28,8 @@ pub struct Notes {
     pub facts: usize,
     /// Operators' commands.
     pub controls: Vec<Control>,
-    /// Bets really placed.
-    pub fills: Vec<Fill>,
+    /// Bets really placed: the facts themselves, since the desk may have to refuse one.
+    pub fills: Vec<Event>,
     /// Models that went live.
     pub models: Vec<ModelLive>,
     /// Signals.
@@ -47,7 +48,7 @@ impl Notes {
             notes.emit_time = notes.emit_time.max(event.received_time);
             match &event.fact {
                 Fact::Control(control) => notes.controls.push((**control).clone()),
-                Fact::Fill(fill) => notes.fills.push((**fill).clone()),
+                Fact::Fill(_) => notes.fills.push(event.clone()),
                 Fact::ModelLive(model) => notes.models.push((**model).clone()),
                 Fact::Signal(signal) => notes.signals.push(*signal),
                 Fact::Mark(Mark::WindowClose) => notes.window_end = Some(event.event_time),

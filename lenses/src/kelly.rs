@@ -5,7 +5,7 @@
 //! underbet. Kelly 1956; for several bets the problem is concave, so Newton's method finds the one
 //! best answer.
 
-use crate::linear::solve;
+use schema::linear::solve;
 
 /// Weight of an imagined scenario in which every stake is lost. It keeps the stakes together below
 /// the bankroll even in an arbitrage, and moves no other answer by more than about itself.

@@ -22,7 +22,6 @@ mod error;
 mod gates;
 mod hard_stop;
 mod kelly;
-mod linear;
 mod panel;
 mod record;
 mod scenarios;

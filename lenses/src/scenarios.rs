@@ -9,8 +9,8 @@
 
 use schema::{Market, MarketKind, Outcome, Score, Selection, settle};
 
-use crate::linear::solve;
 use crate::sizing::MarketPrice;
+use schema::linear::solve;
 
 /// Most goals of one side on the grid, plus one: the tail beyond is below 1e-4 up to 2.5 a match, and
 /// the tilt makes up for it in the prices.

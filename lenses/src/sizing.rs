@@ -8,11 +8,10 @@ use schema::{BookRole, Market, MarketKind, Odds, Selection};
 
 use crate::Caps;
 use crate::kelly::{Problem, maximise};
-use crate::linear::UNKNOWNS_MAX;
 use crate::scenarios::{MARKETS_MAX, Scenarios, is_simple, joint, profit, simple};
 
 /// Most bets of one fixture sized together; any further ones get nothing.
-pub const BETS_MAX: usize = UNKNOWNS_MAX;
+pub const BETS_MAX: usize = 32;
 /// Most of the bankroll that held bets may count as staked at full Kelly, so that there is wealth
 /// left to reason about.
 const HELD_MAX: f64 = 0.9;

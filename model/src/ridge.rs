@@ -149,7 +149,7 @@ impl Sums {
         for i in 0..n {
             a[i * n + i] += ridge;
         }
-        if !cholesky(&mut a, &mut b) {
+        if !schema::linear::solve(&mut a, &mut b) {
             return Coefficients::default();
         }
         let mut drifts = [0.0; DRIFTS];
@@ -168,39 +168,4 @@ impl Sums {
             && self.books.len() <= BOOKS_MAX
             && self.books.windows(2).all(|pair| pair[0] < pair[1])
     }
-}
-
-/// Solves `a x = b` for a symmetric positive definite `a` (row-major) by Cholesky's method; both are
-/// overwritten, `b` with the solution. False when `a` is not positive definite.
-fn cholesky(a: &mut [f64], b: &mut [f64]) -> bool {
-    let n = b.len();
-    debug_assert_eq!(a.len(), n * n);
-    for j in 0..n {
-        for k in 0..j {
-            a[j * n + j] -= a[j * n + k] * a[j * n + k];
-        }
-        if a[j * n + j] <= 0.0 || a[j * n + j].is_nan() {
-            return false;
-        }
-        a[j * n + j] = a[j * n + j].sqrt();
-        for i in j + 1..n {
-            for k in 0..j {
-                a[i * n + j] -= a[i * n + k] * a[j * n + k];
-            }
-            a[i * n + j] /= a[j * n + j];
-        }
-    }
-    for i in 0..n {
-        for k in 0..i {
-            b[i] -= a[i * n + k] * b[k];
-        }
-        b[i] /= a[i * n + i];
-    }
-    for i in (0..n).rev() {
-        for k in i + 1..n {
-            b[i] -= a[k * n + i] * b[k];
-        }
-        b[i] /= a[i * n + i];
-    }
-    true
 }

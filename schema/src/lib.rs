@@ -10,6 +10,7 @@ mod devig;
 mod error;
 mod event;
 mod id;
+pub mod linear;
 mod market;
 mod money;
 mod name;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use lenses::{Bet as Sized, Held, MarketPrice, Room, Stake, odds_min, size};
 use model::Pricer;
 use schema::{
-    Action, BookRole, EventId, FixtureId, Market, Money, Names, Odds, Probability, RunState,
-    Selection, Suggestion, SuggestionQuote,
+    Action, BookRole, EventId, FixtureId, FixtureRow, Market, Money, Names, Odds, Probability,
+    RunState, Selection, Suggestion, SuggestionQuote,
 };
 
 use super::bet::{Bet, Phase};
@@ -202,44 +202,10 @@ impl Desk {
         if !amount.is_positive() {
             return;
         }
-        let book = names.get(look.quote.book);
-        let name = names.get(fixture);
-        let id = bet_id(name, look.market, look.selection, book, self.now.ms());
-        let message = Suggestion {
-            schema: SCHEMA,
-            event_id: EventId::default(),
-            suggestion_id: id,
-            revision: 0,
-            action: Action::Issued,
-            retracts: None,
-            tick: self.tick,
-            event_time: self.now,
-            emit_time: self.emit_time,
-            fixture: name.to_owned(),
-            league: names.get(row.league).to_owned(),
-            home: names.get(row.home).to_owned(),
-            away: names.get(row.away).to_owned(),
-            kick_off: row.kick_off,
-            market: look.market.to_string(),
-            selection: look.selection.name(look.market).to_owned(),
-            book: book.to_owned(),
-            odds: look.odds,
-            odds_min: Odds::NONE,
-            fair_probability: 0.0,
-            edge: 0.0,
-            confidence: 0.0,
-            stake: amount,
-            bankroll: self.account.bankroll(),
-            stake_limit: String::new(),
-            reason: String::new(),
-            lenses: Vec::new(),
-            quotes: Vec::new(),
-            expires_at: row.kick_off,
-            model: pricer.model().to_owned(),
-            outcome: None,
-            pnl: None,
-            clv: None,
-        };
+        let mut message = self.first_message((fixture, &row), look, names);
+        pricer.model().clone_into(&mut message.model);
+        message.stake = amount;
+        let id = message.suggestion_id;
         let message = Arc::new(self.filled_in(message, fixture, look, stake, names));
         let mut bet = Bet {
             id,
@@ -271,6 +237,51 @@ impl Desk {
         self.due.insert((bet.message.expires_at, Due::Expire(fixture, id)));
         if let Some(entry) = self.slate.get_mut(fixture) {
             entry.bets.push(bet);
+        }
+    }
+
+    /// The first message about a bet, without stake and model and what [`Self::filled_in`] adds.
+    fn first_message(
+        &self,
+        (fixture, row): (FixtureId, &FixtureRow),
+        look: &Look,
+        names: &Names,
+    ) -> Suggestion {
+        let (name, book) = (names.get(fixture), names.get(look.quote.book));
+        Suggestion {
+            schema: SCHEMA,
+            event_id: EventId::default(),
+            suggestion_id: bet_id(name, look.market, look.selection, book, self.now.ms()),
+            revision: 0,
+            action: Action::Issued,
+            retracts: None,
+            tick: self.tick,
+            event_time: self.now,
+            emit_time: self.emit_time,
+            fixture: name.to_owned(),
+            league: names.get(row.league).to_owned(),
+            home: names.get(row.home).to_owned(),
+            away: names.get(row.away).to_owned(),
+            kick_off: row.kick_off,
+            market: look.market.to_string(),
+            selection: look.selection.name(look.market).to_owned(),
+            book: book.to_owned(),
+            odds: look.odds,
+            odds_min: Odds::NONE,
+            fair_probability: 0.0,
+            edge: 0.0,
+            confidence: 0.0,
+            stake: Money::ZERO,
+            bankroll: self.account.bankroll(),
+            stake_limit: String::new(),
+            reason: String::new(),
+            lenses: Vec::new(),
+            quotes: Vec::new(),
+            expires_at: row.kick_off,
+            model: String::new(),
+            outcome: None,
+            pnl: None,
+            clv: None,
         }
     }
 

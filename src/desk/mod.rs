@@ -19,7 +19,8 @@ use std::sync::Arc;
 use lenses::{HardStop, Panel, TrackRecord, Weights};
 use model::Pricer;
 use schema::{
-    Command, Control, Delta, EventId, Fill, FixtureId, Money, Names, Outbox, RunState, Span, Time,
+    Command, Control, Delta, Event, EventId, Fact, FixtureId, Money, Names, Outbox, RunState, Span,
+    Time,
 };
 
 use crate::feeds::Feeds;
@@ -28,6 +29,7 @@ use crate::notes::{Notes, VoidedPrice};
 pub use account::{Account, Placement};
 pub use bet::{Bet, Phase, Settlement};
 pub use message::canonical;
+pub use settle::FillRefused;
 use slate::Slate;
 pub use slate::{Candidate, FairSelection, FixtureView};
 
@@ -112,6 +114,7 @@ pub struct Desk {
     emit_time: Time,
     tick: u64,
     outbox: Outbox,
+    refused: Vec<(Event, FillRefused)>,
 }
 
 impl Desk {
@@ -138,6 +141,7 @@ impl Desk {
             emit_time: Time::MIN,
             tick: 0,
             outbox: Outbox::default(),
+            refused: Vec::new(),
             settings,
         })
     }
@@ -261,11 +265,18 @@ impl Desk {
     }
 
     /// Bets that were really placed replace what the paper account assumed.
-    fn take_fills(&mut self, fills: &[Fill]) {
-        for fill in fills {
-            let Ok(id) = u128::from_str_radix(&fill.suggestion, 16) else { continue };
-            self.fill_real(EventId(id), fill);
+    fn take_fills(&mut self, fills: &[Event]) {
+        for event in fills {
+            let Fact::Fill(fill) = &event.fact else { continue };
+            if let Err(reason) = self.fill_real(fill) {
+                self.refused.push((event.clone(), reason));
+            }
         }
+    }
+
+    /// Facts that could not be taken since this was last asked, each with the reason.
+    pub fn take_refused(&mut self) -> Vec<(Event, FillRefused)> {
+        std::mem::take(&mut self.refused)
     }
 
     fn void_prices(&mut self, voids: &[VoidedPrice]) {

@@ -5,7 +5,9 @@
 //! settlement and the tenth correction are the same function.
 
 use lenses::{BetKind, SettledBet};
-use schema::{Action, Delta, EventId, Fill, FixtureId, FixtureStatus, Outcome, ResultStatus, Time};
+use schema::{
+    Action, Delta, EventId, Fill, FixtureId, FixtureStatus, Money, Outcome, ResultStatus, Time,
+};
 
 use super::bet::{Bet, Phase, Settlement};
 use super::message::Next;
@@ -14,6 +16,32 @@ use super::{Desk, Due};
 
 /// Change of closing line value that is worth a restated row.
 const CLV_STEP: f64 = 1e-12;
+
+/// Why a bet that was really placed could not be entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FillRefused {
+    /// Its suggestion id cannot be one.
+    #[error("`suggestion` has to be the suggestion's id as it was published (hexadecimal)")]
+    Id,
+    /// No such suggestion.
+    #[error("no suggestion has this id, or its fixture is final and forgotten: check the id")]
+    Unknown,
+    /// The bet is over.
+    #[error("its bet is settled: correct the result instead, if that is what was wrong")]
+    Settled,
+    /// More than there is.
+    #[error(
+        "a stake of {stake} is more than the {available} that are free: raise `bankroll`, or \
+         correct the stake"
+    )]
+    NotCovered {
+        /// What was placed.
+        stake: Money,
+        /// What was free for it.
+        available: Money,
+    },
+}
 
 impl Desk {
     /// Runs `change` on one bet, wherever it is.
@@ -42,22 +70,32 @@ impl Desk {
     }
 
     /// A bet was really placed: its odds and stake replace the suggested ones.
-    pub(super) fn fill_real(&mut self, id: EventId, fill: &Fill) {
-        let holder = self.slate.iter().find(|(_, entry)| entry.bets.iter().any(|bet| bet.id == id));
-        let Some(fixture) = holder.map(|(fixture, _)| fixture) else { return };
+    pub(super) fn fill_real(&mut self, fill: &Fill) -> Result<(), FillRefused> {
+        let id = u128::from_str_radix(&fill.suggestion, 16).map(EventId);
+        let id = id.map_err(|_| FillRefused::Id)?;
+        let of = |entry: &Entry| entry.bets.iter().find(|bet| bet.id == id).cloned();
+        let mut held = self.slate.iter().filter_map(|(at, entry)| Some((at, of(entry)?)));
+        let (fixture, bet) = held.next().ok_or(FillRefused::Unknown)?;
+        drop(held);
+        if bet.settlement.is_some() {
+            return Err(FillRefused::Settled);
+        }
+        let own = if bet.phase == Phase::Closed { Money::ZERO } else { bet.stake };
+        let available = self.account.available() + own;
+        if fill.stake > available {
+            return Err(FillRefused::NotCovered { stake: fill.stake, available });
+        }
         let now = self.now;
         self.with_bet(fixture, id, |desk, bet| {
-            if bet.settlement.is_some() {
-                return;
-            }
             if bet.phase != Phase::Closed {
                 desk.account.release(bet.placement(fixture));
             }
             bet.odds = fill.odds;
-            bet.stake = fill.stake.min(desk.account.available());
+            bet.stake = fill.stake;
             desk.account.place(bet.placement(fixture));
             desk.place(bet, now);
         });
+        Ok(())
     }
 
     /// The stake was set aside when it was suggested, so placing it only makes it a bet.

@@ -1,11 +1,19 @@
-//! The one piece of linear algebra sizing needs, small enough not to need a library.
-
-/// Largest system: the bets of one fixture.
-pub(crate) const UNKNOWNS_MAX: usize = 32;
+//! The one piece of linear algebra that sizing and the pricer's weights both need, small enough not
+//! to need a library.
 
 /// Solves `a x = b` for a symmetric positive definite `a` (row-major, `n` by `n`) by Cholesky's
 /// method. Both are overwritten, `b` with the solution. False when `a` is not positive definite.
-pub(crate) fn solve(a: &mut [f64], b: &mut [f64]) -> bool {
+///
+/// ```
+/// # use tideline_schema as schema;
+/// let (mut a, mut b) = ([4.0, 2.0, 2.0, 3.0], [8.0, 8.0]);
+/// assert!(schema::linear::solve(&mut a, &mut b));
+/// assert!((b[0] - 1.0).abs() < 1e-12 && (b[1] - 2.0).abs() < 1e-12);
+/// ```
+///
+/// # Panics
+/// In debug builds, when `a` is not square over `b`.
+pub fn solve(a: &mut [f64], b: &mut [f64]) -> bool {
     let n = b.len();
     debug_assert_eq!(a.len(), n * n);
     for j in 0..n {
