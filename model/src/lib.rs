@@ -19,6 +19,7 @@
 mod artifact;
 mod consensus;
 mod error;
+pub mod goals;
 mod ridge;
 
 pub mod market;
