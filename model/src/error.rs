@@ -44,4 +44,9 @@ pub enum Error {
         "state of the pricer is not usable ({0}); delete the checkpoint and replay the journal"
     )]
     State(#[from] serde_json::Error),
+    /// A table of the graph that cannot be written.
+    #[error(
+        "the graph cannot be written ({0}); check that the disk has room and the path is writable"
+    )]
+    Export(#[source] arrow_schema::ArrowError),
 }

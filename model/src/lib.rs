@@ -20,6 +20,7 @@ mod artifact;
 mod consensus;
 mod error;
 pub mod goals;
+pub mod graph;
 mod ridge;
 
 pub mod market;

@@ -57,8 +57,8 @@ pub fn market_row_schema() -> Schema {
         time("at", false),
         number("odds", DataType::UInt32, false),
         number("fair_probability", DataType::Float64, true),
-        number("fair_probability_open", DataType::Float64, true),
         number("consensus", DataType::Float64, true),
+        number("consensus_open", DataType::Float64, true),
     ])
 }
 

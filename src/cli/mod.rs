@@ -5,6 +5,7 @@
 
 mod backtest;
 mod control;
+mod graph;
 mod journal;
 mod ledger;
 mod predict;
@@ -69,7 +70,7 @@ enum Command {
     Report(report::Args),
     Ledger(ledger::Args),
     Validate(validate::Args),
-    Graph(validate::GraphArgs),
+    Graph(graph::Args),
     Simulate(simulate::Args),
     Journal(journal::Args),
     Halt(control::HaltArgs),
@@ -103,7 +104,7 @@ fn dispatch(parsed: Tideline) -> Result<ExitCode> {
         Command::Report(args) => report::run(shared, &args),
         Command::Ledger(args) => ledger::run(shared, &args),
         Command::Validate(args) => validate::run(shared, &args),
-        Command::Graph(args) => validate::graph(shared, &args),
+        Command::Graph(args) => graph::run(shared, &args),
         Command::Simulate(args) => simulate::run(shared, &args),
         Command::Journal(args) => journal::run(shared, &args),
         Command::Halt(args) => control::halt(shared, &args),

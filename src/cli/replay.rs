@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use sources::SourceConfig;
 use tideline::engine::{Both, Observer};
-use tideline::setup::{Decisions, Rehearsal};
+use tideline::setup::{Decisions, Done, Rehearsal};
 use tideline::summary::Summary;
 use tideline::views_digest::ViewsDigest;
 
@@ -52,6 +52,14 @@ pub fn rehearse(
     args: &Args,
     observer: &mut dyn Observer,
 ) -> Result<(Summary, Vec<(String, tideline::Error)>)> {
+    let mut views = ViewsDigest::default();
+    let mut done = take_through(shared, args, &mut Both(observer, &mut views))?;
+    done.summary.views = Some(views);
+    Ok((done.summary, done.failed))
+}
+
+/// The same, with the engine as it stands in the end.
+pub fn take_through(shared: &Shared, args: &Args, observer: &mut dyn Observer) -> Result<Done> {
     let topology = shared.topology()?;
     let mut decisions = Decisions::of(&topology);
     decisions.bets_from = args.from;
@@ -64,17 +72,14 @@ pub fn rehearse(
         Rehearsal::of_feeds(guess(&args.feeds)?, args.feeds.clone(), decisions)
     };
     let bar = Bar::new("replay", shared.json());
-    let mut views = ViewsDigest::default();
     let done = rehearsal
         .workers(shared.workers())
         .ticks_per_step(shared.ticks_per_step())
         .data_dir(shared.data_dir.clone())
         .sinks(if shared.topology.is_some() { topology.sinks.clone() } else { BTreeMap::new() })
-        .run(&mut Both(observer, &mut views), |stream, engine| bar.show(stream, engine));
+        .run(observer, |stream, engine| bar.show(stream, engine));
     bar.done();
-    let mut done = done?;
-    done.summary.views = Some(views);
-    Ok((done.summary, done.failed))
+    Ok(done?)
 }
 
 /// Whether the only feed is a journal directory.

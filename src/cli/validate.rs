@@ -1,4 +1,4 @@
-//! `tideline validate` and `tideline graph`: look at a topology before it runs.
+//! `tideline validate`: look at a topology before it runs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,11 +22,6 @@ pub struct Args {
     #[arg(long)]
     connect: bool,
 }
-
-/// Show a topology as a mermaid flow chart
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  tideline graph --topology topology.yaml")]
-pub struct GraphArgs {}
 
 /// Runs `validate`.
 pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
@@ -76,15 +71,4 @@ fn connect(topology: &tideline::topology::Topology) -> Result<()> {
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(BadTopology(problems).into()) }
-}
-
-/// Runs `graph`.
-pub fn graph(shared: &Shared, _args: &GraphArgs) -> Result<ExitCode> {
-    let text = shared.topology()?.graph();
-    if shared.json() {
-        print_json(&serde_json::json!({ "mermaid": text }))?;
-    } else {
-        print(&text)?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
