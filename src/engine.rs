@@ -154,9 +154,11 @@ impl Engine {
         let mut window_end = None;
         for (delta, notes) in deltas.iter().zip(&notes) {
             self.go_live(notes)?;
+            self.pricer.take(delta);
             let mut outbox = self.desk.apply(delta, notes, &self.names, self.pricer.as_ref());
             self.refuse_fills()?;
             self.learn(delta);
+            self.pricer.settle(delta);
             self.publish(delta, &mut outbox, notes)?;
             observer.see(delta, &outbox, &self.names, self.pricer.as_ref(), &self.desk);
             window_end = notes.window_end;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dataflow::Dataflow;
-use model::{Pricer, PricerConfig};
+use model::{Pricer, PricerConfig, form};
 use schema::{BookId, Delta, Devig, Event, Money, NameId, Names, Outbox, Span, Suggestion, Time};
 use serde::{Deserialize, Serialize};
 use sinks::{Sink, SinkConfig};
@@ -154,7 +154,7 @@ impl Decisions {
 /// Books the pricer leaves out.
 fn excluded(pricer: &PricerConfig) -> Vec<BookId> {
     match pricer {
-        PricerConfig::Market(market) => {
+        PricerConfig::Market(market) | PricerConfig::Form(form::Config { market, .. }) => {
             market.exclude.iter().map(|book| BookId::of(book)).collect()
         }
         _ => Vec::new(),

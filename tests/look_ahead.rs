@@ -5,9 +5,9 @@
 
 mod common;
 
-use common::{Random, decisions, run, seasons, simulated};
+use common::{Random, decisions, decisions_by_form, run, seasons, simulated};
 use schema::{Event, Fact, Odds, ResultStatus, Score, Time};
-use tideline::setup::Facts;
+use tideline::setup::{Decisions, Facts};
 
 /// The same facts, with everything after `cut` replaced by nonsense of the same kind and time.
 fn garbage_after(facts: &Facts, cut: Time, seed: u64) -> Facts {
@@ -40,14 +40,14 @@ fn spoil(event: &mut Event, random: &mut Random) {
     }
 }
 
-fn nothing_before_changes(facts: &Facts, cuts: usize) {
-    let (_, truth) = run(facts.clone(), &decisions(), 64, 1);
+fn nothing_before_changes(facts: &Facts, decisions: &Decisions, cuts: usize) {
+    let (_, truth) = run(facts.clone(), decisions, 64, 1);
     let (mut compared, mut spoiled) = (0, 0);
     for cut in 1..=cuts {
         let at = facts.events[facts.events.len() * cut / (cuts + 1)].event_time;
         let changed = garbage_after(facts, at, cut as u64);
         spoiled += changed.events.iter().zip(&facts.events).filter(|(a, b)| a != b).count();
-        let (_, seen) = run(changed, &decisions(), 64, 1);
+        let (_, seen) = run(changed, decisions, 64, 1);
         let messages = |all: &[(Time, String)]| -> Vec<String> {
             all.iter().filter(|(time, _)| *time <= at).map(|(_, m)| m.clone()).collect()
         };
@@ -67,11 +67,22 @@ fn nothing_before_changes(facts: &Facts, cuts: usize) {
 
 #[test]
 fn in_a_made_up_season() {
-    nothing_before_changes(&simulated(5), 4);
+    nothing_before_changes(&simulated(5), &decisions(), 4);
 }
 
 #[test]
 fn in_real_seasons() {
     let Some(facts) = seasons(&["E0_2122", "E0_2223", "D1_2223", "I1_2223"]) else { return };
-    nothing_before_changes(&facts, 6);
+    nothing_before_changes(&facts, &decisions(), 6);
+}
+
+#[test]
+fn in_a_made_up_season_priced_by_form() {
+    nothing_before_changes(&simulated(5), &decisions_by_form(), 4);
+}
+
+#[test]
+fn in_real_seasons_priced_by_form() {
+    let Some(facts) = seasons(&["E0_2122", "E0_2223", "D1_2223", "I1_2223"]) else { return };
+    nothing_before_changes(&facts, &decisions_by_form(), 6);
 }

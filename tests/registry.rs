@@ -38,8 +38,8 @@ fn every_example_reads_as_its_type() {
     for (example, name) in LensConfig::examples().into_iter().zip(LensConfig::names()) {
         assert_eq!(round_trip::<LensConfig>(example), name);
     }
-    for example in PricerConfig::examples() {
-        assert_eq!(round_trip::<PricerConfig>(example), "market");
+    for (name, _, example) in PricerConfig::listings() {
+        assert_eq!(round_trip::<PricerConfig>(example), name);
     }
     round_trip::<lenses::Config>(lenses::EXAMPLE);
 }
@@ -74,11 +74,7 @@ fn components() -> String {
     );
     section(
         "Pricers",
-        vec![row(
-            "market",
-            "weighted consensus of the books' own prices",
-            PricerConfig::examples()[0],
-        )],
+        PricerConfig::listings().map(|(name, summary, example)| row(name, summary, example)).into(),
     );
     let _ =
         write!(page, "\n## The `lenses` section\n\n```yaml\n{}\n```\n", lenses::EXAMPLE.trim_end());

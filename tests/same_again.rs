@@ -5,20 +5,22 @@
 
 mod common;
 
-use common::{Seen, assert_same_views, decisions, run, seasons, shuffled, simulated};
+use common::{
+    Seen, assert_same_views, decisions, decisions_by_form, run, seasons, shuffled, simulated,
+};
 use tideline::journal;
-use tideline::setup::{Facts, Rehearsal};
+use tideline::setup::{Decisions, Facts, Rehearsal};
 
-fn digest(facts: &Facts, ticks_per_step: usize, workers: usize) -> String {
-    run(facts.clone(), &decisions(), ticks_per_step, workers).0.digest()
+fn digest(facts: &Facts, decisions: &Decisions, ticks_per_step: usize, workers: usize) -> String {
+    run(facts.clone(), decisions, ticks_per_step, workers).0.digest()
 }
 
-fn any_batching_and_workers(facts: &Facts) {
-    let (engine, seen) = run(facts.clone(), &decisions(), 100, 1);
+fn any_batching_and_workers(facts: &Facts, decisions: &Decisions) {
+    let (engine, seen) = run(facts.clone(), decisions, 100, 1);
     assert!(seen.messages.len() > 20, "there is something to compare: {}", seen.messages.len());
     for (ticks_per_step, workers) in [(1, 1), (10_000, 1), (100, 2), (7, 3)] {
         assert_eq!(
-            digest(facts, ticks_per_step, workers),
+            digest(facts, decisions, ticks_per_step, workers),
             engine.digest(),
             "{ticks_per_step} {workers}"
         );
@@ -27,13 +29,19 @@ fn any_batching_and_workers(facts: &Facts) {
 
 #[test]
 fn a_made_up_season_is_the_same_in_any_batching() {
-    any_batching_and_workers(&simulated(3));
+    any_batching_and_workers(&simulated(3), &decisions());
 }
 
 #[test]
 fn real_seasons_are_the_same_in_any_batching() {
     let Some(facts) = seasons(&["E0_2122", "E0_2223", "SP1_2223"]) else { return };
-    any_batching_and_workers(&facts);
+    any_batching_and_workers(&facts, &decisions());
+}
+
+#[test]
+fn real_seasons_priced_by_form_are_the_same_in_any_batching() {
+    let Some(facts) = seasons(&["E0_2122", "E0_2223", "SP1_2223"]) else { return };
+    any_batching_and_workers(&facts, &decisions_by_form());
 }
 
 /// Shuffled within a bound and doubled, the facts come to the same views.
@@ -62,14 +70,23 @@ fn a_real_season_comes_to_the_same_views_in_any_order() {
     any_order(&facts);
 }
 
-/// The journal that a run wrote gives the run again.
 #[test]
 fn the_journal_replays_as_it_ran() {
+    replays_as_it_ran(decisions());
+}
+
+#[test]
+fn a_journal_priced_by_form_replays_as_it_ran() {
+    replays_as_it_ran(decisions_by_form());
+}
+
+/// The journal that a run wrote gives the run again.
+fn replays_as_it_ran(decisions: Decisions) {
     let config = sources::simulate::Config { weeks: 10, ..sources::simulate::Config::default() };
     let sources = [("feed".to_owned(), sources::SourceConfig::Simulate(config))];
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("state");
-    let first = Rehearsal::of_feeds(sources.into(), Vec::new(), decisions())
+    let first = Rehearsal::of_feeds(sources.into(), Vec::new(), decisions)
         .data_dir(Some(dir.clone()))
         .run(&mut (), |_, _| {})
         .unwrap();

@@ -19,13 +19,14 @@
 mod artifact;
 mod consensus;
 mod error;
+pub mod form;
 pub mod goals;
 pub mod graph;
 mod ridge;
 
 pub mod market;
 
-use schema::{BookId, LeagueId, MarketRow, Probability, SELECTIONS_MAX, Time};
+use schema::{BookId, Delta, LeagueId, MarketRow, Probability, SELECTIONS_MAX, Time};
 use serde::{Deserialize, Serialize};
 
 pub use error::{Error, Result};
@@ -54,6 +55,14 @@ pub trait Pricer: Send {
 
     /// The fair price of a market at a time. `None` when no complete, fresh book is in the row.
     fn price(&self, row: &MarketRow, league: LeagueId, now: Time) -> Option<Fair>;
+
+    /// Shows it what a tick changed, before anything is priced in that tick: who plays whom, and
+    /// which rows are as of a decision now. Nothing later than those rows may touch their price.
+    fn take(&mut self, _delta: &Delta) {}
+
+    /// Shows it what a tick changed once everything in it is priced: results may say something about
+    /// prices from the next tick on.
+    fn settle(&mut self, _delta: &Delta) {}
 
     /// Shows it one market of a finished fixture: the row as of the last decision and the closing
     /// row. Changes nothing about prices until a window closes and its artifact goes live.
@@ -89,6 +98,8 @@ pub trait Pricer: Send {
 pub enum PricerConfig {
     /// Weighted consensus of the books' own prices.
     Market(market::Config),
+    /// The same, moved to where lines have closed after such form.
+    Form(form::Config),
 }
 
 impl Default for PricerConfig {
@@ -98,9 +109,16 @@ impl Default for PricerConfig {
 }
 
 impl PricerConfig {
-    /// The YAML example of each pricer.
-    pub const fn examples() -> [&'static str; 1] {
-        [market::EXAMPLE]
+    /// Type name, summary and YAML example of each pricer.
+    pub const fn listings() -> [(&'static str, &'static str, &'static str); 2] {
+        [
+            (market::NAME, "weighted consensus of the books' own prices", market::EXAMPLE),
+            (
+                form::NAME,
+                "the same, moved to where lines have closed after such form",
+                form::EXAMPLE,
+            ),
+        ]
     }
 
     /// Checks the settings and makes the pricer, with nothing learned.
@@ -110,6 +128,7 @@ impl PricerConfig {
     pub fn open(&self) -> Result<Box<dyn Pricer>> {
         Ok(match self {
             Self::Market(config) => Box::new(market::MarketPricer::new(config.clone())?),
+            Self::Form(config) => Box::new(form::FormPricer::new(config.clone())?),
         })
     }
 }

@@ -135,6 +135,30 @@ impl MarketPricer {
         })
     }
 
+    /// The books of a row and their corrected consensus, by the live model.
+    pub(crate) fn line(
+        &self,
+        row: &MarketRow,
+        league: LeagueId,
+        now: Time,
+    ) -> Option<(Members, Logs)> {
+        let members = self.members(row, now)?;
+        let mut logs = members.mean;
+        if let Some(model) = self.state.live.markets.get(&row.market.kind) {
+            logs = model.coefficients.apply(&members);
+            if let Some(drift) = model.leagues.get(&league) {
+                logs.iter_mut().zip(drift).for_each(|(log, drift)| *log += drift);
+            }
+        }
+        Some((members, logs))
+    }
+
+    /// The line a market closed at, as the teacher sees it.
+    pub(crate) fn closing_line(&self, as_of: &MarketRow, closing: &MarketRow) -> Option<Logs> {
+        let (closers, weights) = self.close(as_of, closing)?;
+        weighted(&closers, &weights, None)
+    }
+
     /// The teacher: the mean of closing prices newer than anything in the as-of row, sharper books
     /// weighing more. Books without such a price did not quote a close that was recorded.
     fn close(&self, as_of: &MarketRow, closing: &MarketRow) -> Option<(Members, Vec<f64>)> {
@@ -207,15 +231,7 @@ impl Pricer for MarketPricer {
     }
 
     fn price(&self, row: &MarketRow, league: LeagueId, now: Time) -> Option<Fair> {
-        let members = self.members(row, now)?;
-        let model = self.state.live.markets.get(&row.market.kind);
-        let mut logs = members.mean;
-        if let Some(model) = model {
-            logs = model.coefficients.apply(&members);
-            if let Some(drift) = model.leagues.get(&league) {
-                logs.iter_mut().zip(drift).for_each(|(log, drift)| *log += drift);
-            }
-        }
+        let (members, logs) = self.line(row, league, now)?;
         let p = probabilities(&logs, members.selections);
         let ids: Vec<BookId> = members.books.iter().map(|member| member.book).collect();
         let weights = self.weights(row.market.kind, &ids);

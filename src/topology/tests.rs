@@ -71,7 +71,7 @@ fn every_component_example_fits_into_a_topology() {
             }
         }
     }
-    for example in model::PricerConfig::examples() {
+    for (_, _, example) in model::PricerConfig::listings() {
         let text = with(&format!("model:\n  pricer:\n{}", indented(example)));
         parse_with(&text, &[]).unwrap_or_else(|e| panic!("{}", e.render()));
     }

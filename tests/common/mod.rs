@@ -58,6 +58,12 @@ pub fn decisions() -> Decisions {
     decisions
 }
 
+/// The same with the form pricer, which has learned enough after a few weeks.
+pub fn decisions_by_form() -> Decisions {
+    let form = model::form::Config { markets_min: 60.0, ..model::form::Config::default() };
+    Decisions { pricer: model::PricerConfig::Form(form), ..decisions() }
+}
+
 /// Everything that left, and the views as they stand.
 #[derive(Default)]
 pub struct Seen {

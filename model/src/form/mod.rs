@@ -1,0 +1,305 @@
+//! The form pricer: where the line will close, by what recent matches said beyond their prices.
+//!
+//! It starts from the market pricer's price and adds what a ridge regression has found to move lines
+//! between the last decision and kick-off: shots, shots on target, corners and goals beyond what past
+//! prices expected, how the lines of these teams and this league habitually move, what handicaps and
+//! totals imply, how far the books lie apart. The teacher is the closing line: it is far less noisy
+//! than results.
+
+mod features;
+mod normal;
+mod teams;
+
+use std::collections::BTreeMap;
+
+use schema::{
+    Change, Delta, FixtureId, FixtureRow, LeagueId, Market, MarketKind, MarketRow, Probability,
+    ResultStatus, SELECTIONS_MAX, Span, Time,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::consensus::{Logs, probabilities};
+use crate::goals::Goals;
+use crate::market::{self, MarketPricer};
+use crate::{Error, Fair, Pricer, Result};
+use features::{DRAW_COLUMNS, Features, Prices, SIDE_COLUMNS, coordinates, moved};
+use normal::{Normal, dot};
+use teams::Teams;
+
+/// Name in topology and journal.
+pub const NAME: &str = "form";
+/// Settings in a topology.
+pub const EXAMPLE: &str = "\
+type: form
+half_life: 1095d
+ridge: 100.0
+markets_min: 500.0
+market:
+  exclude: [Max]
+";
+/// Layout of artifacts and states.
+const LAYOUT: u16 = 1;
+/// Fixtures that are watched at once; past it the oldest are let go.
+const WATCHED_MAX: usize = 100_000;
+
+/// Settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The market pricer it starts from.
+    pub market: market::Config,
+    /// Time after which a past market counts half: 1095 d (three years).
+    pub half_life: Span,
+    /// How strongly coefficients are pulled to zero, in markets: 100.
+    pub ridge: f64,
+    /// Markets to have learned from before anything is added to the market's price: 500.
+    pub markets_min: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            market: market::Config::default(),
+            half_life: Span::days(1095),
+            ridge: 100.0,
+            markets_min: 500.0,
+        }
+    }
+}
+
+/// What is live.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Artifact {
+    layout: u16,
+    /// The market pricer's artifact, as text.
+    market: String,
+    side: Vec<f64>,
+    draw: Vec<f64>,
+}
+
+/// A fixture that is not over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Watched {
+    row: Option<FixtureRow>,
+    /// The newest prices of each market: as of the decision, then closing.
+    prices: BTreeMap<Market, [Probability; SELECTIONS_MAX]>,
+    /// What the last decision saw, and the market pricer's line then.
+    seen: Option<(Features, Logs)>,
+}
+
+/// Everything it knows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct State {
+    digest: String,
+    live: Artifact,
+    teams: Teams,
+    watched: BTreeMap<FixtureId, Watched>,
+    side: Normal,
+    draw: Normal,
+    markets: f64,
+}
+
+/// The form pricer.
+#[derive(Clone, Debug)]
+pub struct FormPricer {
+    config: Config,
+    market: MarketPricer,
+    state: State,
+}
+
+impl FormPricer {
+    /// A pricer that has learned nothing: it prices as the market pricer does.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the accepted range.
+    pub fn new(config: Config) -> Result<Self> {
+        let within = |name, value: f64, low: f64, high: f64| {
+            let fits = (low..=high).contains(&value);
+            if fits { Ok(()) } else { Err(Error::Setting { name, value, low, high }) }
+        };
+        within("half_life (ms)", config.half_life.ms() as f64, 1.0, 1e13)?;
+        within("ridge", config.ridge, 0.0, 1e9)?;
+        within("markets_min", config.markets_min, 0.0, 1e9)?;
+        let state = State {
+            digest: NAME.to_owned(),
+            live: Artifact::default(),
+            teams: Teams::default(),
+            watched: BTreeMap::new(),
+            side: Normal::new(SIDE_COLUMNS),
+            draw: Normal::new(DRAW_COLUMNS),
+            markets: 0.0,
+        };
+        Ok(Self { market: MarketPricer::new(config.market.clone())?, config, state })
+    }
+
+    /// Features of a 1X2 row and the market pricer's line.
+    fn look(&self, row: &MarketRow, league: LeagueId, now: Time) -> Option<(Features, Logs)> {
+        let watched = self.state.watched.get(&row.fixture)?;
+        let fixture = watched.row.as_ref()?;
+        let (members, base) = self.market.line(row, league, now)?;
+        let two_way: Vec<_> = watched
+            .prices
+            .iter()
+            .filter(|(market, _)| market.kind != MarketKind::OneXTwo)
+            .map(|(market, fair)| (*market, *fair))
+            .collect();
+        let goals = Goals::fit(&two_way).filter(|_| two_way.len() > 1);
+        let prices = Prices { base, members: &members, goals };
+        Some((Features::of(&self.state.teams, fixture, &prices, now), base))
+    }
+
+    /// What a decision could know, kept until the close shows what it should have known.
+    fn remember(&mut self, delta: &Delta) {
+        let rows = || delta.as_of.iter().filter_map(|change| change.after.as_ref());
+        for row in rows() {
+            self.note(row);
+        }
+        for row in rows().filter(|row| row.market == Market::ONE_X_TWO) {
+            let league = self.state.watched.get(&row.fixture).and_then(|watched| watched.row);
+            let Some(league) = league.map(|row| row.league) else { continue };
+            let seen = self.look(row, league, row.updated_at);
+            if let Some(watched) = self.state.watched.get_mut(&row.fixture) {
+                watched.seen = seen;
+            }
+        }
+    }
+
+    /// Notes a market's mean price.
+    fn note(&mut self, row: &MarketRow) {
+        if row.consensus_books > 0
+            && let Some(watched) = self.state.watched.get_mut(&row.fixture)
+        {
+            watched.prices.insert(row.market, row.consensus);
+        }
+    }
+
+    fn announce(&mut self, change: &Change<FixtureId, FixtureRow>) {
+        if change.after.is_none() {
+            self.state.watched.remove(&change.key);
+            return;
+        }
+        self.state.watched.entry(change.key).or_default().row = change.after;
+        if self.state.watched.len() > WATCHED_MAX {
+            self.state.watched.pop_first();
+        }
+    }
+
+    /// Takes a result in, once.
+    fn finish(&mut self, fixture: FixtureId, result: &schema::ResultRow) {
+        let Some(watched) = self.state.watched.remove(&fixture) else { return };
+        let Some(row) = watched.row.filter(|_| result.status == ResultStatus::Final) else {
+            return;
+        };
+        let prices: Vec<_> = watched.prices.into_iter().collect();
+        if let Some(goals) = Goals::fit(&prices) {
+            self.state.teams.played(&row, result, &goals);
+        }
+    }
+}
+
+impl Pricer for FormPricer {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn model(&self) -> &str {
+        &self.state.digest
+    }
+
+    fn take(&mut self, delta: &Delta) {
+        for change in &delta.fixtures {
+            self.announce(change);
+        }
+        self.remember(delta);
+    }
+
+    fn settle(&mut self, delta: &Delta) {
+        for change in &delta.results {
+            if let (None, Some(result)) = (&change.before, &change.after) {
+                self.finish(change.key, result);
+            }
+        }
+    }
+
+    fn price(&self, row: &MarketRow, league: LeagueId, now: Time) -> Option<Fair> {
+        let fair = self.market.price(row, league, now)?;
+        let live = &self.state.live;
+        if row.market != Market::ONE_X_TWO || live.side.is_empty() {
+            return Some(fair);
+        }
+        let Some((features, base)) = self.look(row, league, now) else { return Some(fair) };
+        let by = [dot(&features.side, &live.side), dot(&features.draw, &live.draw)];
+        let p = probabilities(&moved(&base, by), SELECTIONS_MAX);
+        Some(Fair { probabilities: p.map(Probability::clamped), ..fair })
+    }
+
+    fn learn(&mut self, as_of: &MarketRow, closing: &MarketRow, league: LeagueId) {
+        let close = self.market.closing_line(as_of, closing);
+        self.market.learn(as_of, closing, league);
+        self.note(closing);
+        if as_of.market != Market::ONE_X_TWO {
+            return;
+        }
+        let Some(close) = close else { return };
+        let Some(watched) = self.state.watched.get(&as_of.fixture) else { return };
+        let (Some(row), Some((features, base))) = (watched.row, watched.seen.clone()) else {
+            return;
+        };
+        let (before, after) = (coordinates(&base), coordinates(&close));
+        let target = [after[0] - before[0], after[1] - before[1]];
+        let (at, half_life) = (row.kick_off, self.config.half_life);
+        self.state.side.add(&features.side, target[0].clamp(-0.5, 0.5), at, half_life);
+        self.state.draw.add(&features.draw, target[1].clamp(-0.5, 0.5), at, half_life);
+        self.state.markets += 1.0;
+        self.state.teams.closed(&row, target, after[0]);
+    }
+
+    fn close_window(&mut self, end: Time) -> Option<Vec<u8>> {
+        let market = self.market.close_window(end)?;
+        let learned = self.state.markets >= self.config.markets_min;
+        let solve =
+            |normal: &Normal| if learned { normal.solve(self.config.ridge) } else { Vec::new() };
+        let artifact = Artifact {
+            layout: LAYOUT,
+            market: String::from_utf8(market).ok()?,
+            side: solve(&self.state.side),
+            draw: solve(&self.state.draw),
+        };
+        serde_json::to_vec(&artifact).ok()
+    }
+
+    fn go_live(&mut self, artifact: &[u8], digest: &str) -> Result<()> {
+        let refuse = |source| Error::Artifact { digest: digest.to_owned(), source };
+        let live: Artifact = serde_json::from_slice(artifact).map_err(refuse)?;
+        let sized = |found: &[f64], columns| found.is_empty() || found.len() == columns;
+        if live.layout != LAYOUT
+            || !sized(&live.side, SIDE_COLUMNS)
+            || !sized(&live.draw, DRAW_COLUMNS)
+        {
+            let (digest, found) = (digest.to_owned(), live.layout);
+            return Err(Error::Layout { digest, found, known: LAYOUT });
+        }
+        self.market.go_live(live.market.as_bytes(), digest)?;
+        self.state.live = live;
+        digest.clone_into(&mut self.state.digest);
+        Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        let market = String::from_utf8_lossy(&self.market.save()?).into_owned();
+        Ok(serde_json::to_vec(&(market, &self.state))?)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        let (market, state): (String, State) = serde_json::from_slice(state)?;
+        let mut pricer = self.market.clone();
+        pricer.load(market.as_bytes())?;
+        if !state.side.is_sound(SIDE_COLUMNS) || !state.draw.is_sound(DRAW_COLUMNS) {
+            let digest = state.digest;
+            return Err(Error::Layout { digest, found: 0, known: LAYOUT });
+        }
+        self.market = pricer;
+        self.state = state;
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! What past matches say about teams and leagues, as decayed sums.
+//!
+//! A statistic says something only against what the prices of that match led one to expect: a side
+//! that is favoured has more shots anyway. So each is turned into a surprise: the count minus its
+//! regression on the expected goals behind the closing prices, over the root of the expectation.
+
+use std::collections::BTreeMap;
+
+use schema::{FixtureRow, LeagueId, MatchStatistics, ResultRow, Span, TeamId, Time};
+use serde::{Deserialize, Serialize};
+
+use super::normal::{Normal, dot};
+use crate::goals::Goals;
+
+/// Statistics: goals, shots on target, shots, corners.
+pub(crate) const STATISTICS: usize = 4;
+/// Matches after which a match counts half, one memory each.
+pub(crate) const MEMORIES: [f64; 3] = [4.0, 12.0, 40.0];
+/// Matches of no surprise that every mean starts with.
+const PRIOR_MATCHES: f64 = 2.0;
+/// Matches of a league after which one counts half in its habits.
+const LEAGUE_MEMORY: f64 = 150.0;
+/// Least expectation that a surprise is measured against.
+const EXPECTED_MIN: f64 = 0.3;
+/// Surprises beyond this count as this.
+const SURPRISE_MAX: f64 = 4.0;
+/// Share of a match's news that goes into a rating.
+const RATING_STEP: f64 = 0.08;
+/// Memory of the regressions.
+const EXPECTATION_HALF_LIFE: Span = Span::days(730);
+/// Ridge of the regressions, in matches.
+const EXPECTATION_RIDGE: f64 = 1.0;
+/// Columns of the regressions: constant, own and the opponent's expected goals, at home.
+const EXPECTATION_COLUMNS: usize = 4;
+
+/// A decayed mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Mean {
+    sum: f64,
+    weight: f64,
+}
+
+impl Mean {
+    fn add(&mut self, x: f64, memory: f64) {
+        let factor = (-1.0 / memory).exp2();
+        self.sum = self.sum * factor + x;
+        self.weight = self.weight * factor + 1.0;
+    }
+
+    pub fn value(&self) -> f64 {
+        self.sum / (self.weight + PRIOR_MATCHES)
+    }
+}
+
+/// One team.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Team {
+    /// Its surprises less its opponents', and both together, by memory and statistic.
+    pub ahead: [[Mean; STATISTICS]; MEMORIES.len()],
+    pub both: [[Mean; STATISTICS]; MEMORIES.len()],
+    /// How its line moved towards it, and the draw's, by memory.
+    pub moved: [Mean; MEMORIES.len()],
+    pub draw_moved: [Mean; MEMORIES.len()],
+    /// Strength by its closing lines, in half log-odds.
+    pub rating: f64,
+    /// Matches seen.
+    pub matches: f64,
+    /// Kick-off of the last one.
+    pub last: Option<Time>,
+}
+
+/// One league.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct League {
+    /// How lines move towards the home side, and the draw's.
+    pub moved: Mean,
+    pub draw_moved: Mean,
+    /// Closing line of an even match.
+    pub home_edge: Mean,
+    /// What the regressions leave over, by statistic.
+    left: [Mean; STATISTICS],
+}
+
+/// All teams and leagues, and what statistics to expect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Teams {
+    pub by_id: BTreeMap<TeamId, Team>,
+    pub leagues: BTreeMap<LeagueId, League>,
+    expectations: Vec<Normal>,
+}
+
+impl Default for Teams {
+    fn default() -> Self {
+        Self {
+            by_id: BTreeMap::default(),
+            leagues: BTreeMap::default(),
+            expectations: vec![Normal::new(EXPECTATION_COLUMNS); STATISTICS],
+        }
+    }
+}
+
+fn counts(
+    statistics: Option<&MatchStatistics>,
+    result: &ResultRow,
+) -> [Option<[f64; 2]>; STATISTICS] {
+    let of = |pair: Option<[u8; 2]>| pair.map(|pair| pair.map(f64::from));
+    let goals = Some([f64::from(result.score.home), f64::from(result.score.away)]);
+    let get = |take: fn(&MatchStatistics) -> Option<[u8; 2]>| of(statistics.and_then(take));
+    [goals, get(|s| s.shots_on_target), get(|s| s.shots), get(|s| s.corners)]
+}
+
+impl Teams {
+    /// Takes a finished match in, given the goals its closing prices led one to expect.
+    pub fn played(&mut self, row: &FixtureRow, result: &ResultRow, goals: &Goals) {
+        let counted = counts(result.statistics.as_ref(), result);
+        for (statistic, pair) in counted.into_iter().enumerate() {
+            let Some(pair) = pair else { continue };
+            let surprise = self.surprise(row, statistic, pair, goals);
+            for (side, team) in [row.home, row.away].into_iter().enumerate() {
+                let team = self.by_id.entry(team).or_default();
+                let (own, other) = (surprise[side], surprise[1 - side]);
+                for (at, memory) in MEMORIES.into_iter().enumerate() {
+                    team.ahead[at][statistic].add(own - other, memory);
+                    team.both[at][statistic].add(own + other, memory);
+                }
+            }
+        }
+        for team in [row.home, row.away] {
+            let team = self.by_id.entry(team).or_default();
+            team.matches += 1.0;
+            team.last = team.last.max(Some(row.kick_off));
+        }
+    }
+
+    /// Both sides' surprises in a statistic; the regression learns from them afterwards.
+    fn surprise(
+        &mut self,
+        row: &FixtureRow,
+        statistic: usize,
+        pair: [f64; 2],
+        goals: &Goals,
+    ) -> [f64; 2] {
+        let left =
+            self.leagues.get(&row.league).map_or(0.0, |league| league.left[statistic].value());
+        let normal = &mut self.expectations[statistic];
+        let coefficients = normal.solve(EXPECTATION_RIDGE);
+        let columns = |side: usize| {
+            [1.0, goals.rates[side], goals.rates[1 - side], if side == 0 { 1.0 } else { 0.0 }]
+        };
+        let expected = [0, 1].map(|side| {
+            // Goals need no regression: the prices are about them.
+            if statistic == 0 {
+                goals.rates[side]
+            } else {
+                dot(&columns(side), &coefficients) + left
+            }
+        });
+        for side in [0, 1] {
+            normal.add(&columns(side), pair[side], row.kick_off, EXPECTATION_HALF_LIFE);
+        }
+        let league = self.leagues.entry(row.league).or_default();
+        if statistic != 0 {
+            let over = 0.5 * (pair[0] + pair[1] - expected[0] - expected[1]) + left;
+            league.left[statistic].add(over, LEAGUE_MEMORY);
+        }
+        [0, 1].map(|side| {
+            let spread = expected[side].max(EXPECTED_MIN).sqrt();
+            ((pair[side] - expected[side]) / spread).clamp(-SURPRISE_MAX, SURPRISE_MAX)
+        })
+    }
+
+    /// Takes a close in: how far the line moved (home against away, draw against both) and where it
+    /// came to.
+    pub fn closed(&mut self, row: &FixtureRow, moved: [f64; 2], close: f64) {
+        let league = self.leagues.entry(row.league).or_default();
+        league.moved.add(moved[0], LEAGUE_MEMORY);
+        league.draw_moved.add(moved[1], LEAGUE_MEMORY);
+        let edge = league.home_edge.value();
+        let rating =
+            |teams: &BTreeMap<TeamId, Team>, id| teams.get(&id).map_or(0.0, |t: &Team| t.rating);
+        let (home, away) = (rating(&self.by_id, row.home), rating(&self.by_id, row.away));
+        league.home_edge.add(close - (home - away), LEAGUE_MEMORY);
+        let news = close - edge - (home - away);
+        for (team, sign) in [(row.home, 1.0), (row.away, -1.0)] {
+            let team = self.by_id.entry(team).or_default();
+            team.rating += sign * RATING_STEP * news;
+            for (at, memory) in MEMORIES.into_iter().enumerate() {
+                team.moved[at].add(sign * moved[0], memory);
+                team.draw_moved[at].add(moved[1], memory);
+            }
+        }
+    }
+}
