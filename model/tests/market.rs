@@ -215,8 +215,7 @@ fn nonsense_is_refused_and_the_live_model_stays() {
 
 #[test]
 fn the_example_is_the_default() {
-    let defaults =
-        [PricerConfig::default(), PricerConfig::Form(model::form::Config::default())];
+    let defaults = [PricerConfig::default(), PricerConfig::Form(model::form::Config::default())];
     for ((_, _, example), default) in PricerConfig::listings().into_iter().zip(defaults) {
         let read: PricerConfig = serde_saphyr::from_str(example).unwrap();
         assert_eq!(read, default);
