@@ -117,6 +117,7 @@ impl DataDir {
             }
         };
         remove(self.journal(), true)?;
+        remove(self.path.join("models"), true)?;
         FILES.iter().try_for_each(|file| remove(self.path.join(file), false))
     }
 

@@ -18,6 +18,7 @@ use crate::dead_letters::DeadLetters;
 use crate::desk::{Desk, FixtureView, canonical};
 use crate::journal::Journal;
 use crate::notes::Notes;
+use crate::registry::Registrar;
 use crate::sequencer::{Batch, TickStream, register};
 use crate::summary::Counts;
 use crate::views_digest::ViewsDigest;
@@ -83,6 +84,7 @@ pub struct Engine {
     sinks: Vec<Box<dyn Sink>>,
     dead_letters: DeadLetters,
     learning: Learning,
+    registrar: Option<Registrar>,
     last_tick: u64,
     counts: Counts,
     digest: Sha256,
@@ -104,6 +106,8 @@ pub struct Parts {
     pub dead_letters: DeadLetters,
     /// Whether the pricer learns.
     pub learning: Learning,
+    /// Where trained models are recorded.
+    pub registrar: Option<Registrar>,
 }
 
 impl Engine {
@@ -118,6 +122,7 @@ impl Engine {
             sinks: parts.sinks,
             dead_letters: parts.dead_letters,
             learning: parts.learning,
+            registrar: parts.registrar,
             last_tick: 0,
             counts: Counts::default(),
             digest: Sha256::new(),
@@ -173,6 +178,9 @@ impl Engine {
         self.counts.rejected += batch.rejects.len() as u64;
         self.dead_letters.put(&batch.rejects)?;
         let mut ticks = batch.ticks;
+        if self.learning == Learning::Train {
+            self.refuse_models(&mut ticks)?;
+        }
         for tick in &mut ticks {
             let next = self.last_tick + 1;
             if self.learning == Learning::Recorded && tick.number != next {
@@ -188,6 +196,31 @@ impl Engine {
             }
         }
         Ok(ticks)
+    }
+
+    /// Takes models out that could not price, before they are journalled: a replay has to be able to
+    /// use every model its journal says was live.
+    fn refuse_models(&mut self, ticks: &mut [Tick]) -> Result<()> {
+        for tick in ticks {
+            let mut refused = Vec::new();
+            tick.events.retain(|event| {
+                let Fact::ModelLive(model) = &event.fact else { return true };
+                let reason = if model.pricer == self.pricer.name() {
+                    let usable = self.pricer.check(&model.artifact, &model.digest);
+                    usable.err().map(|error| error.to_string())
+                } else {
+                    let (found, used) = (&model.pricer, self.pricer.name());
+                    Some(format!("it is a model of pricer `{found}`, and `{used}` is in use"))
+                };
+                refused.extend(reason.as_ref().map(|reason| (event.clone(), reason.clone())));
+                reason.is_none()
+            });
+            for (event, reason) in refused {
+                self.counts.rejected += 1;
+                self.dead_letters.put_fact(&event, &reason, &self.names)?;
+            }
+        }
+        Ok(())
     }
 
     /// Facts the dataflow would not take (their fixture is over and forgotten) are dead letters.
@@ -212,6 +245,9 @@ impl Engine {
         for model in &notes.models {
             self.pricer.go_live(&model.artifact, &model.digest)?;
             self.counts.models += 1;
+            if let (Learning::Train, Some(registrar)) = (self.learning, &self.registrar) {
+                registrar.live(&model.digest)?;
+            }
         }
         Ok(())
     }
@@ -219,6 +255,9 @@ impl Engine {
     /// What the closing line teaches about the prices before it.
     fn learn(&mut self, delta: &Delta) {
         for (league, as_of, closing) in self.desk.lessons(delta) {
+            if let Some(registrar) = &mut self.registrar {
+                registrar.lesson(&as_of, &closing);
+            }
             self.pricer.learn(&as_of, &closing, league);
         }
     }
@@ -244,7 +283,12 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<()> {
         let (Learning::Train, Some(end)) = (self.learning, window_end) else { return Ok(()) };
+        let metrics = self.pricer.metrics();
         let Some(artifact) = self.pricer.close_window(end) else { return Ok(()) };
+        if let Some(registrar) = &mut self.registrar {
+            let pricer = self.pricer.as_ref();
+            registrar.trained(&artifact, end, self.last_tick, pricer, metrics)?;
+        }
         let tick = model_live(self.pricer.name(), end, artifact);
         self.advance(Batch { ticks: vec![tick], ..Batch::default() }, observer)
     }
@@ -295,6 +339,9 @@ impl Engine {
         self.names.take_fresh();
         self.journal = Some(journal);
         self.learning = Learning::Train;
+        if let Some(registrar) = &mut self.registrar {
+            registrar.recovered(self.last_tick);
+        }
     }
 
     /// Time of the last tick.

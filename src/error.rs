@@ -81,6 +81,25 @@ pub enum Error {
         /// The number before it.
         expected_after: u64,
     },
+    /// An artifact whose bytes are not those that its name stands for.
+    #[error(
+        "{path} is not what was stored there (its sha256 is {found}): it was cut short or changed; \
+         restore it, or roll back to another model with `tideline models rollback`"
+    )]
+    Artifact {
+        /// The file.
+        path: PathBuf,
+        /// The sha256 of what it holds.
+        found: String,
+    },
+    /// A model that is not in the registry.
+    #[error("no model {name}: {why}")]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// Why it was not found.
+        why: &'static str,
+    },
     /// The thread of a source ended in a panic.
     #[error("source {0} stopped unexpectedly: run with RUST_BACKTRACE=1 and report the trace")]
     SourcePanic(String),

@@ -14,6 +14,7 @@ pub mod feeding;
 pub mod feeds;
 pub mod journal;
 pub mod notes;
+pub mod registry;
 pub mod sequencer;
 pub mod setup;
 pub mod summary;

@@ -20,6 +20,7 @@ use crate::engine::{Engine, Learning, Observer, Parts};
 use crate::feeding::Feeding;
 use crate::feeds::Feeds;
 use crate::journal::{self, Durability, Journal, Options};
+use crate::registry::{Registrar, Registry};
 use crate::sequencer::{RawSequencer, RecordedTicks, TickStream};
 use crate::summary::Summary;
 use crate::topology::Topology;
@@ -147,6 +148,7 @@ impl Decisions {
             sinks: outfit.sinks,
             dead_letters: outfit.dead_letters,
             learning: outfit.learning,
+            registrar: outfit.registry.map(|registry| Registrar::new(registry, &self.pricer)),
         }))
     }
 }
@@ -173,6 +175,8 @@ pub struct Outfit {
     pub learning: Learning,
     /// Worker threads of the dataflow.
     pub workers: usize,
+    /// Where trained models are recorded.
+    pub registry: Option<Registry>,
 }
 
 /// Opens sinks by name.
@@ -332,7 +336,8 @@ impl Rehearsal {
             // Nothing else is to be written: a topology's sinks belong to its own runs.
             let sinks = open_sinks(&self.views, Path::new("."))?;
             let dead_letters = DeadLetters::open(None)?;
-            return Ok(Outfit { journal: None, sinks, dead_letters, learning, workers });
+            let registry = None;
+            return Ok(Outfit { journal: None, sinks, dead_letters, learning, workers, registry });
         };
         let dir = DataDir::rehearse(path, paths, &self.decisions)?;
         let (journal, _) = Journal::create_or_open(&dir.journal(), rehearsal_journal())?;
@@ -342,7 +347,9 @@ impl Rehearsal {
         });
         let sinks = open_sinks(&sinks, path)?;
         let dead_letters = DeadLetters::open(Some(path))?;
-        Ok(Outfit { journal: Some(journal), sinks, dead_letters, learning, workers })
+        let journal = Some(journal);
+        let registry = Some(Registry::of(path, false));
+        Ok(Outfit { journal, sinks, dead_letters, learning, workers, registry })
     }
 }
 
@@ -398,6 +405,7 @@ pub fn rehearse_facts(
     observer: &mut dyn Observer,
 ) -> Result<Engine> {
     let mut engine = decisions.engine(Outfit {
+        registry: None,
         journal: None,
         sinks: Vec::new(),
         dead_letters: DeadLetters::open(None)?,

@@ -104,6 +104,37 @@ impl Default for Artifact {
     }
 }
 
+/// How far prices lay from the closes since the last window, over 1X2 markets.
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Missed {
+    markets: f64,
+    priced: f64,
+    consensus: f64,
+}
+
+impl Missed {
+    pub fn add(&mut self, close: &Logs, priced: &Logs, consensus: &Logs) {
+        let squared = |logs: &Logs| {
+            close.iter().zip(logs).map(|(close, log)| (close - log).powi(2)).sum::<f64>()
+        };
+        self.markets += 1.0;
+        self.priced += squared(priced);
+        self.consensus += squared(consensus);
+    }
+
+    /// By name: `markets`, and the mean squared distance of centred log-probabilities from the close
+    /// of the live model's price (`miss`) and of the plain mean of the books (`miss_consensus`).
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        let mean = |sum: f64| sum / self.markets.max(1.0);
+        let named = [
+            ("markets", self.markets),
+            ("miss", mean(self.priced)),
+            ("miss_consensus", mean(self.consensus)),
+        ];
+        named.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+}
+
 /// A saved state: what is live, and what was shown since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
@@ -115,6 +146,9 @@ pub(crate) struct State {
     pub learned: BTreeMap<MarketKind, Knowledge>,
     /// What was shown since.
     pub fresh: BTreeMap<MarketKind, Knowledge>,
+    /// How the live model did on it.
+    #[serde(default)]
+    pub missed: Missed,
 }
 
 /// How much a book's closing price counts, by its past errors.

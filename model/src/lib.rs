@@ -26,6 +26,8 @@ mod ridge;
 
 pub mod market;
 
+use std::collections::BTreeMap;
+
 use schema::{BookId, Delta, LeagueId, MarketRow, Probability, SELECTIONS_MAX, Time};
 use serde::{Deserialize, Serialize};
 
@@ -68,9 +70,19 @@ pub trait Pricer: Send {
     /// row. Changes nothing about prices until a window closes and its artifact goes live.
     fn learn(&mut self, as_of: &MarketRow, closing: &MarketRow, league: LeagueId);
 
+    /// How the live model did on what it was shown since the last window closed, by name: its prices
+    /// against the closes, none of which it had learned from.
+    fn metrics(&self) -> BTreeMap<String, f64>;
+
     /// Ends a training window: the artifact (JSON) of what has been learned up to now, or `None`
     /// when the window brought nothing.
     fn close_window(&mut self, end: Time) -> Option<Vec<u8>>;
+
+    /// Whether it could price with this artifact.
+    ///
+    /// # Errors
+    /// [`Error::Artifact`] or [`Error::Layout`] when it is not one of this pricer's.
+    fn check(&self, artifact: &[u8], digest: &str) -> Result<()>;
 
     /// Prices with this artifact from now on, and learns on from where it stopped.
     ///

@@ -12,11 +12,12 @@
 use std::collections::BTreeMap;
 
 use schema::{
-    BookId, BookRole, LeagueId, MarketKind, MarketRow, Probability, SELECTIONS_MAX, Span, Time,
+    BookId, BookRole, LeagueId, Market, MarketKind, MarketRow, Probability, SELECTIONS_MAX, Span,
+    Time,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Artifact, KindModel, LAYOUT, Mean, State, check, reference_weight};
+use crate::artifact::{Artifact, KindModel, LAYOUT, Mean, Missed, State, check, reference_weight};
 use crate::consensus::{Logs, Members, probabilities};
 use crate::ridge::Coefficients;
 use crate::{Error, Fair, Pricer, Result};
@@ -113,6 +114,7 @@ impl MarketPricer {
             learned_until: Time::MIN,
             learned: BTreeMap::new(),
             fresh: BTreeMap::new(),
+            missed: Missed::default(),
         };
         Ok(Self { config, exclude, state })
     }
@@ -221,6 +223,14 @@ fn weighted(members: &Members, weights: &[f64], without: Option<BookId>) -> Opti
     (total > 0.0).then(|| logs.map(|sum| sum / total))
 }
 
+/// An artifact, read and checked.
+fn parsed(artifact: &[u8], digest: &str) -> Result<Artifact> {
+    let refuse = |source| Error::Artifact { digest: digest.to_owned(), source };
+    let live: Artifact = serde_json::from_slice(artifact).map_err(refuse)?;
+    check(&live, digest)?;
+    Ok(live)
+}
+
 impl Pricer for MarketPricer {
     fn name(&self) -> &'static str {
         NAME
@@ -259,6 +269,9 @@ impl Pricer for MarketPricer {
         let empty = Coefficients::default();
         let live = self.state.live.markets.get(&kind).map_or(&empty, |model| &model.coefficients);
         let priced = live.apply(&members);
+        if as_of.market == Market::ONE_X_TWO {
+            self.state.missed.add(&close, &priced, &members.mean);
+        }
         let fresh = self.state.fresh.entry(kind).or_default();
         fresh.sums.add(&members, &close);
         let left = fresh.leagues.entry(league).or_default();
@@ -276,7 +289,12 @@ impl Pricer for MarketPricer {
         }
     }
 
+    fn metrics(&self) -> BTreeMap<String, f64> {
+        self.state.missed.metrics()
+    }
+
     fn close_window(&mut self, end: Time) -> Option<Vec<u8>> {
+        self.state.missed = Missed::default();
         if self.state.fresh.is_empty() {
             return None;
         }
@@ -302,10 +320,12 @@ impl Pricer for MarketPricer {
         serde_json::to_vec(&artifact).ok()
     }
 
+    fn check(&self, artifact: &[u8], digest: &str) -> Result<()> {
+        parsed(artifact, digest).map(|_| ())
+    }
+
     fn go_live(&mut self, artifact: &[u8], digest: &str) -> Result<()> {
-        let refuse = |source| Error::Artifact { digest: digest.to_owned(), source };
-        let live: Artifact = serde_json::from_slice(artifact).map_err(refuse)?;
-        check(&live, digest)?;
+        let live = parsed(artifact, digest)?;
         // After a rollback to an older artifact, what was learned since is still true.
         if live.window_end >= self.state.learned_until {
             self.state.learned_until = live.window_end;

@@ -8,6 +8,7 @@ mod control;
 mod graph;
 mod journal;
 mod ledger;
+mod models;
 mod predict;
 mod progress;
 mod replay;
@@ -73,6 +74,7 @@ enum Command {
     Graph(graph::Args),
     Simulate(simulate::Args),
     Journal(journal::Args),
+    Models(models::Args),
     Halt(control::HaltArgs),
     Reduce(control::ReduceArgs),
     Resume(control::ResumeArgs),
@@ -107,6 +109,7 @@ fn dispatch(parsed: Tideline) -> Result<ExitCode> {
         Command::Graph(args) => graph::run(shared, &args),
         Command::Simulate(args) => simulate::run(shared, &args),
         Command::Journal(args) => journal::run(shared, &args),
+        Command::Models(args) => models::run(shared, &args),
         Command::Halt(args) => control::halt(shared, &args),
         Command::Reduce(args) => control::reduce(shared, &args),
         Command::Resume(args) => control::resume(shared, &args),

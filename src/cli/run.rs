@@ -13,6 +13,7 @@ use tideline::dead_letters::DeadLetters;
 use tideline::engine::{Engine, Learning};
 use tideline::feeding::{self, Feeding};
 use tideline::journal::{self, Journal};
+use tideline::registry::Registry;
 use tideline::sequencer::{LiveClock, LiveSequencer, RecordedTicks};
 use tideline::setup::{Decisions, Outfit, Rehearsal, open_sinks, runtime};
 use tideline::summary::Summary;
@@ -122,6 +123,7 @@ fn recover(
         dead_letters: DeadLetters::open(Some(dir.path()))?,
         learning: Learning::Recorded,
         workers: shared.workers(),
+        registry: Some(Registry::of(dir.path(), true)),
     };
     let mut engine = decisions.engine(outfit)?;
     if recovery.last_tick > 0 {

@@ -18,6 +18,7 @@ use schema::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Missed;
 use crate::consensus::{Logs, probabilities};
 use crate::goals::Goals;
 use crate::market::{self, MarketPricer};
@@ -97,6 +98,7 @@ struct State {
     side: Normal,
     draw: Normal,
     markets: f64,
+    missed: Missed,
 }
 
 /// The form pricer.
@@ -128,6 +130,7 @@ impl FormPricer {
             side: Normal::new(SIDE_COLUMNS),
             draw: Normal::new(DRAW_COLUMNS),
             markets: 0.0,
+            missed: Missed::default(),
         };
         Ok(Self { market: MarketPricer::new(config.market.clone())?, config, state })
     }
@@ -197,6 +200,17 @@ impl FormPricer {
     }
 }
 
+/// An artifact, read and its sizes checked.
+fn parsed(artifact: &[u8], digest: &str) -> Result<Artifact> {
+    let refuse = |source| Error::Artifact { digest: digest.to_owned(), source };
+    let live: Artifact = serde_json::from_slice(artifact).map_err(refuse)?;
+    let sized = |found: &[f64], columns| found.is_empty() || found.len() == columns;
+    if live.layout == LAYOUT && sized(&live.side, SIDE_COLUMNS) && sized(&live.draw, DRAW_COLUMNS) {
+        return Ok(live);
+    }
+    Err(Error::Layout { digest: digest.to_owned(), found: live.layout, known: LAYOUT })
+}
+
 impl Pricer for FormPricer {
     fn name(&self) -> &'static str {
         NAME
@@ -247,6 +261,9 @@ impl Pricer for FormPricer {
         };
         let (before, after) = (coordinates(&base), coordinates(&close));
         let target = [after[0] - before[0], after[1] - before[1]];
+        let live = &self.state.live;
+        let by = [dot(&features.side, &live.side), dot(&features.draw, &live.draw)];
+        self.state.missed.add(&close, &moved(&base, by), &base);
         let (at, half_life) = (row.kick_off, self.config.half_life);
         self.state.side.add(&features.side, target[0].clamp(-0.5, 0.5), at, half_life);
         self.state.draw.add(&features.draw, target[1].clamp(-0.5, 0.5), at, half_life);
@@ -254,7 +271,16 @@ impl Pricer for FormPricer {
         self.state.teams.closed(&row, target, after[0]);
     }
 
+    fn metrics(&self) -> BTreeMap<String, f64> {
+        let mut metrics = self.market.metrics();
+        metrics.insert("miss_market".to_owned(), metrics["miss"]);
+        let own = self.state.missed.metrics();
+        metrics.insert("miss".to_owned(), own["miss"]);
+        metrics
+    }
+
     fn close_window(&mut self, end: Time) -> Option<Vec<u8>> {
+        self.state.missed = Missed::default();
         let market = self.market.close_window(end)?;
         let learned = self.state.markets >= self.config.markets_min;
         let solve =
@@ -268,17 +294,12 @@ impl Pricer for FormPricer {
         serde_json::to_vec(&artifact).ok()
     }
 
+    fn check(&self, artifact: &[u8], digest: &str) -> Result<()> {
+        self.market.check(parsed(artifact, digest)?.market.as_bytes(), digest)
+    }
+
     fn go_live(&mut self, artifact: &[u8], digest: &str) -> Result<()> {
-        let refuse = |source| Error::Artifact { digest: digest.to_owned(), source };
-        let live: Artifact = serde_json::from_slice(artifact).map_err(refuse)?;
-        let sized = |found: &[f64], columns| found.is_empty() || found.len() == columns;
-        if live.layout != LAYOUT
-            || !sized(&live.side, SIDE_COLUMNS)
-            || !sized(&live.draw, DRAW_COLUMNS)
-        {
-            let (digest, found) = (digest.to_owned(), live.layout);
-            return Err(Error::Layout { digest, found, known: LAYOUT });
-        }
+        let live = parsed(artifact, digest)?;
         self.market.go_live(live.market.as_bytes(), digest)?;
         self.state.live = live;
         digest.clone_into(&mut self.state.digest);
