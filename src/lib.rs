@@ -18,6 +18,7 @@ pub mod registry;
 pub mod sequencer;
 pub mod setup;
 pub mod summary;
+pub mod tearsheet;
 pub mod topology;
 pub mod views_digest;
 

@@ -10,8 +10,9 @@ mod reliability;
 
 use std::fmt::Write as _;
 
-pub(crate) use axis::{Axis, day_of};
-pub(crate) use reliability::reliability_diagram;
+pub use axis::Axis;
+pub(crate) use axis::day_of;
+pub use reliability::reliability_diagram;
 
 use crate::html::Escaped;
 
@@ -74,8 +75,9 @@ fn scale(value: f64, (low, high): (f64, f64), (from, to): (f64, f64)) -> f64 {
     from + share * (to - from)
 }
 
-/// A line over time, with what surrounds it.
-pub(crate) struct LineChart<'a> {
+/// A line over time (x in days since 1970), with what surrounds it.
+#[derive(Debug)]
+pub struct LineChart<'a> {
     /// Unique in the page.
     pub id: &'a str,
     /// What the picture shows, for those who hear it.
@@ -98,7 +100,7 @@ pub(crate) struct LineChart<'a> {
 
 impl LineChart<'_> {
     /// The chart in both sizes; the page's CSS shows the one that fits.
-    pub(crate) fn figure(&self) -> String {
+    pub fn figure(&self) -> String {
         format!("{}{}", self.svg(Size::WIDE), self.svg(Size::NARROW))
     }
 

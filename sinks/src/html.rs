@@ -16,7 +16,11 @@ pub(crate) use put;
 /// Text from outside, safe as element content and inside quoted attributes. Control characters, and
 /// those that change the direction of writing, show as a replacement character: a name could
 /// otherwise pass for another.
-pub(crate) struct Escaped<'a>(pub &'a str);
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(
+    /// The text.
+    pub &'a str,
+);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,11 +42,11 @@ impl fmt::Display for Escaped<'_> {
 }
 
 /// What stands where there is no number.
-pub(crate) const NOTHING: &str = "\u{2013}";
+pub const NOTHING: &str = "\u{2013}";
 const MINUS: char = '\u{2212}';
 
 /// A whole number with commas between thousands.
-pub(crate) fn grouped(n: u64) -> String {
+pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -68,7 +72,7 @@ pub(crate) fn signed_money(amount: Money) -> String {
 }
 
 /// A number with a true minus sign; [`NOTHING`] unless it is finite.
-pub(crate) fn number(value: f64, decimals: usize) -> String {
+pub fn number(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return NOTHING.to_owned();
     }
@@ -78,13 +82,13 @@ pub(crate) fn number(value: f64, decimals: usize) -> String {
 }
 
 /// A fraction as a percentage.
-pub(crate) fn percent(fraction: f64, decimals: usize) -> String {
+pub fn percent(fraction: f64, decimals: usize) -> String {
     let text = number(fraction * 100.0, decimals);
     if text == NOTHING { text } else { format!("{text}%") }
 }
 
 /// A fraction as a percentage with its sign, plus included.
-pub(crate) fn signed_percent(fraction: f64, decimals: usize) -> String {
+pub fn signed_percent(fraction: f64, decimals: usize) -> String {
     let text = percent(fraction, decimals);
     let is_zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'%'));
     if fraction > 0.0 && fraction.is_finite() && !is_zero { format!("+{text}") } else { text }
@@ -111,7 +115,7 @@ pub(crate) fn market(name: &str) -> String {
 }
 
 /// A name made for machines for people: `margin_of_safety` becomes `Margin of safety`.
-pub(crate) fn capitalised(name: &str) -> String {
+pub fn capitalised(name: &str) -> String {
     let spaced = name.replace('_', " ");
     let mut letters = spaced.chars();
     match letters.next() {

@@ -10,11 +10,11 @@
 //! engine that recovers publishes to them from its first tick.
 
 pub mod calibration;
-mod chart;
+pub mod chart;
 pub mod console;
 mod error;
 mod files;
-mod html;
+pub mod html;
 pub mod jsonl;
 pub mod ledger;
 pub mod report;

@@ -36,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use accounts::Accounts;
 use calendar::Calendar;
 use day::{Day, Summary};
+pub use page::STYLE;
 use page::Page;
 
 use crate::files::{self, Durability};

@@ -10,10 +10,12 @@ use model::Pricer;
 use schema::{Delta, FixtureId, Market, Names, Outbox, Probability, Time};
 use serde::Serialize;
 use tideline::desk::Desk;
-use tideline::engine::Observer;
+use tideline::engine::{Both, Observer};
 use tideline::summary::Summary;
+use tideline::tearsheet::record::{Record, Settings};
+use tideline::tearsheet::{self, Sheet};
 
-use super::{Shared, print, print_json, replay};
+use super::{Shared, print, print_json, replay, shown};
 
 /// Replay recorded seasons and write down the fair price of every fixture before its close
 ///
@@ -21,7 +23,8 @@ use super::{Shared, print, print_json, replay};
 /// that can have touched them.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  tideline backtest ../football --from 2019-07-01 --predictions P.csv"
+    after_help = "Examples:\n  tideline backtest ../football --from 2019-07-01 --predictions P.csv\n  \
+    tideline backtest ../football --from 2019-07-01 --report ./tearsheet"
 )]
 pub struct Args {
     /// Feeds: a folder of football-data CSVs, JSON lines, tables
@@ -33,6 +36,9 @@ pub struct Args {
     /// Where to write `fixture,p_home,p_draw,p_away`
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
+    /// Where to write the tearsheet: a folder that gets `index.html` and `tearsheet.json`
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
 }
 
 /// What a backtest came to.
@@ -58,9 +64,20 @@ pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
         forecasts: BTreeMap::new(),
     };
     let replayed = replay::Args { feeds: args.feeds.clone(), from: args.from };
-    let (summary, failed) = replay::rehearse(shared, &replayed, &mut watcher)?;
+    let mut record = None;
+    if args.report.is_some() {
+        let decisions = replay::decisions(shared, &replayed)?;
+        record = Some(Record::new(Settings::of(&decisions, args.from)));
+    }
+    let (summary, failed) = match &mut record {
+        Some(record) => replay::rehearse(shared, &replayed, &mut Both(&mut watcher, record))?,
+        None => replay::rehearse(shared, &replayed, &mut watcher)?,
+    };
     if let Some(path) = &args.predictions {
         watcher.write(path)?;
+    }
+    if let Some((folder, record)) = args.report.as_ref().zip(record) {
+        tearsheet::write(&Sheet::of(&record, &summary, &command()), folder)?;
     }
     let tested = watcher.tested(summary);
     if shared.json() {
@@ -68,8 +85,27 @@ pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
     } else {
         print(&replay::in_words(&tested.summary))?;
         print(&in_words(&tested))?;
+        if let Some(folder) = &args.report {
+            print(&format!("Tearsheet: {}\n", shown(&folder.join(tearsheet::PAGE))))?;
+        }
     }
     Ok(replay::report_failures(&failed))
+}
+
+/// The command line, as a shell would take it.
+fn command() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,".contains(c);
+    let argument = |(i, argument): (usize, std::ffi::OsString)| {
+        let text = argument.to_string_lossy().into_owned();
+        if i == 0 {
+            "tideline".to_owned()
+        } else if !text.is_empty() && text.chars().all(plain) {
+            text
+        } else {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
+    };
+    std::env::args_os().enumerate().map(argument).collect::<Vec<_>>().join(" ")
 }
 
 fn in_words(tested: &Tested) -> String {

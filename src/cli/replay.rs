@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use sources::SourceConfig;
+use tideline::data_dir::DataDir;
 use tideline::engine::{Both, Observer};
 use tideline::setup::{Decisions, Done, Rehearsal};
 use tideline::summary::Summary;
@@ -80,6 +81,17 @@ pub fn take_through(shared: &Shared, args: &Args, observer: &mut dyn Observer) -
         .run(observer, |stream, engine| bar.show(stream, engine));
     bar.done();
     Ok(done?)
+}
+
+/// The decisions that [`take_through`] will take these feeds through with.
+pub fn decisions(shared: &Shared, args: &Args) -> Result<Decisions> {
+    let recorded = args.feeds[0].parent().filter(|_| is_journal(&args.feeds));
+    if let Some(beside) = recorded.filter(|_| shared.topology.is_none())
+        && let Some(origin) = DataDir::existing(beside).origin()?
+    {
+        return Ok(origin.decisions);
+    }
+    Ok(Decisions::of(&shared.topology()?))
 }
 
 /// Whether the only feed is a journal directory.

@@ -143,9 +143,8 @@ impl Walker {
         wanted: impl Iterator<Item = TeamId>,
         monday: i64,
     ) -> Option<(BTreeMap<TeamId, usize>, Fit)> {
-        let known = |fixture: &&&Played| {
-            fixture.result.is_some_and(|goals| goals.is_known_before(monday))
-        };
+        let known =
+            |fixture: &&&Played| fixture.result.is_some_and(|goals| goals.is_known_before(monday));
         let results: Vec<&&Played> = results.iter().filter(known).collect();
         if results.len() < FIT_MIN {
             return None;

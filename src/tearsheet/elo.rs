@@ -2,7 +2,7 @@
 //! say about a match in the simplest terms.
 //!
 //! Elo 1978 with the goal-difference weight `log2(1 + margin)`; from rating gaps to probabilities
-//! by an ordered logit (McCullagh 1980), refitted every 1 July on all earlier matches.
+//! by an ordered logit (Walker and Duncan 1967), refitted every 1 July on all earlier matches.
 
 use std::collections::BTreeMap;
 
@@ -103,8 +103,10 @@ impl Ratings {
     }
 
     fn newcomer(&self, fixture: &Played) -> f64 {
-        let recent = self.seen[fixture.league].iter().filter(|(_, d)| fixture.day - **d < POOL_DAYS);
-        let mut pool: Vec<f64> = recent.filter_map(|(team, _)| self.of.get(team).copied()).collect();
+        let recent =
+            self.seen[fixture.league].iter().filter(|(_, d)| fixture.day - **d < POOL_DAYS);
+        let mut pool: Vec<f64> =
+            recent.filter_map(|(team, _)| self.of.get(team).copied()).collect();
         if pool.len() < POOL_MIN {
             return START;
         }
@@ -182,11 +184,7 @@ impl OrderedLogit {
             let (da, db) = (a * (1.0 - a), b * (1.0 - b));
             let p = [a, (b - a).max(1e-12), 1.0 - b];
             // Derivatives of each probability.
-            let slopes = [
-                [da * x, -da, 0.0],
-                [(db - da) * x, da, db],
-                [-db * x, 0.0, -db],
-            ];
+            let slopes = [[da * x, -da, 0.0], [(db - da) * x, da, db], [-db * x, 0.0, -db]];
             for (class, d) in slopes.iter().enumerate() {
                 for i in 0..3 {
                     for j in 0..3 {
@@ -274,7 +272,8 @@ mod tests {
         let before = forecasts(&played, 1);
         assert!(before[1_000].is_some() && before[0].is_none());
         for later in &mut played[1_000..] {
-            later.result = later.result.map(|goals| Goals { home: goals.away + 5, away: 0, ..goals });
+            later.result =
+                later.result.map(|goals| Goals { home: goals.away + 5, away: 0, ..goals });
         }
         let after = forecasts(&played, 1);
         assert_eq!(before[..1_004], after[..1_004], "the day of fixture 1,000 included");

@@ -120,7 +120,8 @@ pub struct Record {
 impl Record {
     /// Nothing seen yet.
     pub fn new(settings: Settings) -> Self {
-        let reference_ids = settings.closing_reference.iter().map(|name| BookId::of(name)).collect();
+        let reference_ids =
+            settings.closing_reference.iter().map(|name| BookId::of(name)).collect();
         Self {
             settings,
             reference_ids,
@@ -332,9 +333,13 @@ fn normal(p: Triple) -> Triple {
 
 /// The price over the median of the books' prices that the message lists.
 fn price_to_median(message: &Suggestion) -> f64 {
-    let mut odds: Vec<f64> =
-        message.quotes.iter().map(|quote| quote.odds).filter(|odds| odds.is_some())
-            .map(Odds::decimal).collect();
+    let mut odds: Vec<f64> = message
+        .quotes
+        .iter()
+        .map(|quote| quote.odds)
+        .filter(|odds| odds.is_some())
+        .map(Odds::decimal)
+        .collect();
     if odds.is_empty() {
         return 1.0;
     }

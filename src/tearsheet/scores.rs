@@ -20,7 +20,7 @@ pub fn log_loss(p: &[f64; 3], outcome: u8) -> f64 {
 pub fn ranked_probability_score(p: &[f64; 3], outcome: u8) -> f64 {
     let home = p[0] - f64::from(u8::from(outcome == 0));
     let home_or_draw = p[0] + p[1] - f64::from(u8::from(outcome <= 1));
-    (home * home + home_or_draw * home_or_draw) / 2.0
+    f64::midpoint(home * home, home_or_draw * home_or_draw)
 }
 
 /// Brier score over the three outcomes (Brier 1950): 0 for a perfect forecast, 2 for the worst.
@@ -136,9 +136,7 @@ mod tests {
     fn forecasts() -> impl Strategy<Value = Vec<([f64; 3], u8)>> {
         let one = (0.01_f64..1.0, 0.01_f64..1.0, 0.01_f64..1.0, 0_u8..3);
         proptest::collection::vec(one, 1..80).prop_map(|all| {
-            all.into_iter()
-                .map(|(a, b, c, y)| ([a, b, c].map(|x| x / (a + b + c)), y))
-                .collect()
+            all.into_iter().map(|(a, b, c, y)| ([a, b, c].map(|x| x / (a + b + c)), y)).collect()
         })
     }
 

@@ -12,16 +12,19 @@ const DAY_MAX: f64 = 1e6;
 
 /// A range and its labelled ticks, all within it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Axis {
+pub struct Axis {
+    /// Its lower end.
     pub low: f64,
+    /// Its upper end.
     pub high: f64,
+    /// Values and their labels.
     pub ticks: Vec<(f64, String)>,
 }
 
 impl Axis {
     /// An axis over all finite values, widened to round ends, with about `target` ticks at 1, 2 or
     /// 5 times a power of ten (Heckbert 1990). `label` gets a value and the step between ticks.
-    pub(crate) fn round(
+    pub fn round(
         values: impl IntoIterator<Item = f64>,
         target: usize,
         label: impl Fn(f64, f64) -> String,
@@ -46,7 +49,7 @@ impl Axis {
     }
 
     /// An axis of days since 1970 with about `target` ticks on days, Mondays, months or years.
-    pub(crate) fn days(first: f64, last: f64, target: usize) -> Self {
+    pub fn days(first: f64, last: f64, target: usize) -> Self {
         let target = target.clamp(2, TICKS_MAX);
         let sound = |day: f64| if day.is_finite() { day.clamp(-DAY_MAX, DAY_MAX) } else { 0.0 };
         let low = sound(first);

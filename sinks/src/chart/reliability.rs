@@ -13,7 +13,7 @@ const BAR_MAX: f64 = 46.0;
 
 /// Points with their 95 % intervals against the diagonal of perfect calibration; below, bars with
 /// the number of events of each bin.
-pub(crate) fn reliability_diagram(id: &str, description: &str, bins: &[ReliabilityBin]) -> String {
+pub fn reliability_diagram(id: &str, description: &str, bins: &[ReliabilityBin]) -> String {
     let percent = |value: f64, _: f64| format!("{:.0}%", value * 100.0);
     let axis = Axis::round([0.0, 1.0], 5, percent);
     let plot = Plot {

@@ -10,7 +10,8 @@ use super::{bets, sections};
 use crate::html::{Escaped, counted, money, put, signed_money, signed_percent};
 use crate::statistics::SAMPLE_MIN;
 
-const STYLE: &str = include_str!("style.css");
+/// The look of every page, light and dark: colours, type, tables, the classes of the pictures.
+pub const STYLE: &str = include_str!("style.css");
 
 /// The first bytes of every page say that it is ours, so that pruning deletes nothing else.
 pub(super) const GENERATOR: &str = r#"<meta name="generator" content="Tideline">"#;

@@ -40,7 +40,13 @@ fn made_up(seed: u64, sides: usize, n: usize) -> (Fit, Vec<Match>) {
             let means = truth.means(home, away);
             let draw = |mean: f64, u: f64| {
                 let mut left = u;
-                poisson(mean).iter().take_while(|p| { left -= **p; left > 0.0 }).count() as f64
+                poisson(mean)
+                    .iter()
+                    .take_while(|p| {
+                        left -= **p;
+                        left > 0.0
+                    })
+                    .count() as f64
             };
             let goals = [draw(means[0], random.unit()), draw(means[1], random.unit())];
             Match { home, away, goals, weight: 0.3 + 0.7 * random.unit() }
