@@ -67,7 +67,11 @@ fn shooter(team: TeamId) -> bool {
 
 impl Season {
     fn new() -> Self {
-        Self { pricer: FormPricer::new(Config::default()).unwrap(), fixtures: 0 }
+        Self::with(Config { outcome_share: 0.0, ..Config::default() })
+    }
+
+    fn with(config: Config) -> Self {
+        Self { pricer: FormPricer::new(config).unwrap(), fixtures: 0 }
     }
 
     fn play(&mut self, round: i64, home: TeamId, away: TeamId) -> Seen {
@@ -120,6 +124,23 @@ impl Season {
     }
 }
 
+/// Every match is drawn and every line closes where it was: only what happened can teach that.
+#[test]
+fn what_happens_counts_beside_the_close() {
+    let draws = |outcome_share| {
+        let mut season = Season::with(Config { outcome_share, ..Config::default() });
+        for round in 0..120 {
+            season.round(round);
+        }
+        let seen = season.round(120);
+        let draw = |seen: &Seen| seen.price.unwrap().probabilities[1].as_f64();
+        seen.iter().map(draw).sum::<f64>() / seen.len() as f64
+    };
+    let (none, some) = (draws(0.0), draws(0.2));
+    assert!((none - 0.28).abs() < 0.005, "{none}");
+    assert!(some > none + 0.02, "{some} {none}");
+}
+
 /// Mean squared distance of home probabilities from the close.
 fn miss(seen: &[Seen], of: impl Fn(&Seen) -> f64) -> f64 {
     let close = |seen: &Seen| seen.closing.consensus[0].as_f64();
@@ -159,8 +180,7 @@ fn a_saved_state_goes_on_the_same() {
     for round in 0..110 {
         season.round(round);
     }
-    let pricer = FormPricer::new(Config::default()).unwrap();
-    let mut other = Season { pricer, fixtures: season.fixtures };
+    let mut other = Season { fixtures: season.fixtures, ..Season::new() };
     other.pricer.load(&season.pricer.save().unwrap()).unwrap();
     for round in 110..115 {
         let prices = |seen: Vec<Seen>| seen.iter().map(|s| s.price).collect::<Vec<_>>();

@@ -6,19 +6,25 @@
 use schema::{FixtureRow, Time};
 use serde::{Deserialize, Serialize};
 
-use super::teams::{League, MEMORIES, STATISTICS, Team, Teams};
-use crate::consensus::{Logs, Members};
+use super::teams::{League, MEMORIES, RATING_STEPS, STATISTICS, Team, Teams};
+use crate::consensus::{Logs, Members, probabilities};
 use crate::goals::Goals;
 
 const PAIRS: usize = MEMORIES.len() * STATISTICS;
 /// Columns for home against away.
-pub(crate) const SIDE_COLUMNS: usize = 11 + MEMORIES.len() + PAIRS;
+pub(crate) const SIDE_COLUMNS: usize = 15 + RATING_STEPS.len() + MEMORIES.len() + PAIRS;
 /// Columns for the draw against both.
-pub(crate) const DRAW_COLUMNS: usize = 11 + MEMORIES.len() + PAIRS;
+pub(crate) const DRAW_COLUMNS: usize = 14 + MEMORIES.len() + PAIRS;
 /// Rest beyond this is all the same, in days.
 const REST_DAYS_MAX: f64 = 14.0;
 /// A share of goals of both sides that counts as none above the mean.
 const TOTAL_MEAN: f64 = 2.6;
+/// Days before kick-off beyond which it is all the same.
+const LEAD_DAYS_MAX: f64 = 5.0;
+/// Matches without a point that a season's mean starts with.
+const POINTS_PRIOR: f64 = 3.0;
+/// Matches of a season after which it is late, and over how many more it becomes so.
+const LATE: [f64; 2] = [24.0, 10.0];
 const DAY_MS: f64 = 86_400_000.0;
 
 /// Features of one fixture at one time.
@@ -45,11 +51,48 @@ pub(crate) struct Prices<'a> {
     pub base: Logs,
     /// The books that made it.
     pub members: &'a Members,
+    /// When the newest of its prices was made.
+    pub quoted_at: Time,
     /// Goals behind totals and handicaps, where there are any.
     pub goals: Option<Goals>,
 }
 
+/// How a forecast's loss (cross-entropy, per fixture) depends on a small move of a line: what one
+/// step of Newton's method needs.
+pub(crate) struct Line {
+    p: [f64; 3],
+}
+
+impl Line {
+    /// What each coordinate moves, as in [`moved`].
+    const BASIS: [Logs; 2] = [[0.5, 0.0, -0.5], [-1.0 / 3.0, 2.0 / 3.0, -1.0 / 3.0]];
+
+    pub fn of(base: &Logs) -> Self {
+        Self { p: probabilities(base, 3) }
+    }
+
+    /// The slope down which the loss falls when `truth` is the distribution of outcomes.
+    pub fn slope(&self, truth: &[f64; 3]) -> [f64; 2] {
+        Self::BASIS.map(|basis| (0..3).map(|i| basis[i] * (truth[i] - self.p[i])).sum())
+    }
+
+    /// The curvature: covariance of the two directions under the line's own probabilities.
+    pub fn curvature(&self) -> [[f64; 2]; 2] {
+        let mean = |f: &dyn Fn(usize) -> f64| (0..3).map(|i| self.p[i] * f(i)).sum::<f64>();
+        let [side, draw] = Self::BASIS;
+        let covariance =
+            |a: Logs, b: Logs| mean(&|i| a[i] * b[i]) - mean(&|i| a[i]) * mean(&|i| b[i]);
+        let across = covariance(side, draw);
+        [[covariance(side, side), across], [across, covariance(draw, draw)]]
+    }
+}
+
 impl Features {
+    /// Both groups of columns, each with its first one.
+    pub fn groups(&self) -> [(&[f64], usize); 2] {
+        [(&self.side, 0), (&self.draw, SIDE_COLUMNS)]
+    }
+
     pub fn of(teams: &Teams, row: &FixtureRow, prices: &Prices<'_>, now: Time) -> Self {
         let (new_team, new_league) = (Team::default(), League::default());
         let team = |id| teams.by_id.get(&id).unwrap_or(&new_team);
@@ -62,7 +105,9 @@ impl Features {
             (coordinates(&p), goals.total() - TOTAL_MEAN)
         });
         let (implied, total) = implied.unwrap_or(([line, draw], 0.0));
-        let rated = league.home_edge.value() + home.rating - away.rating;
+        let late = late(home).min(late(away));
+        let points = |team: &Team| team.season_points / (team.season_matches + POINTS_PRIOR);
+        let lead = (row.kick_off.since(prices.quoted_at) as f64 / DAY_MS).clamp(0.0, LEAD_DAYS_MAX);
         let known = |team: &Team| team.matches / (team.matches + 10.0);
         let both_known = known(home).min(known(away));
         let rest = |team: &Team| {
@@ -76,12 +121,16 @@ impl Features {
                 line * line.abs(),
                 line * draw,
                 (implied[0] - line).clamp(-0.5, 0.5),
-                (rated - line).clamp(-1.0, 1.0) * both_known,
                 known(home) - known(away),
                 rest(home) - rest(away),
                 league.moved.value(),
                 line * spread[0],
                 spread[2],
+                line * lead,
+                line * late,
+                points(home) - points(away),
+                (points(home) - points(away)) * late,
+                league.moved.value() * lead,
             ],
             draw: vec![
                 1.0,
@@ -95,8 +144,15 @@ impl Features {
                 league.draw_moved.value(),
                 spread[1],
                 spread[3],
+                lead,
+                late,
+                late * line.abs(),
             ],
         };
+        for at in 0..RATING_STEPS.len() {
+            let rated = league.home_edge[at].value() + home.ratings[at] - away.ratings[at];
+            features.side.push((rated - line).clamp(-1.0, 1.0) * both_known);
+        }
         for at in 0..MEMORIES.len() {
             features.side.push(home.moved[at].value() - away.moved[at].value());
             features.draw.push(home.draw_moved[at].value() + away.draw_moved[at].value());
@@ -114,6 +170,11 @@ impl Features {
     }
 }
 
+/// How late in the season it is for a team: 0 for most of it, then rising to 1.
+fn late(team: &Team) -> f64 {
+    ((team.season_matches - LATE[0]) / LATE[1]).clamp(0.0, 1.0)
+}
+
 /// How far the books lie apart on each coordinate, and which way they lean.
 fn spread(members: &Members) -> [f64; 4] {
     let n = members.books.len().max(1) as f64;
@@ -126,4 +187,46 @@ fn spread(members: &Members) -> [f64; 4] {
         }
     }
     [squares[0].sqrt(), squares[1].sqrt(), cubes[0].cbrt(), cubes[1].cbrt()]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The loss at a small move is its value, slope and curvature at the line.
+        #[test]
+        fn a_line_knows_how_the_loss_depends_on_a_move(
+            a in -1.0_f64..1.0, b in -1.0_f64..1.0, truth in prop::array::uniform3(0.01_f64..1.0),
+        ) {
+            let base = moved(&[0.0; 3], [a, b]);
+            let sum: f64 = truth.iter().sum();
+            let truth = truth.map(|x| x / sum);
+            let loss = |by: [f64; 2]| -> f64 {
+                let p = probabilities(&moved(&base, by), 3);
+                -(0..3).map(|i| truth[i] * p[i].ln()).sum::<f64>()
+            };
+            let (line, step) = (Line::of(&base), 1e-3);
+            let (slope, curvature) = (line.slope(&truth), line.curvature());
+            for (at, by) in [[step, 0.0], [0.0, step]].into_iter().enumerate() {
+                let back = by.map(|x| -x);
+                let down = (loss(back) - loss(by)) / (2.0 * step);
+                prop_assert!((down - slope[at]).abs() < 1e-5, "{down} {slope:?}");
+                let curved = (loss(by) + loss(back) - 2.0 * loss([0.0; 2])) / (step * step);
+                prop_assert!((curved - curvature[at][at]).abs() < 1e-4, "{curved} {curvature:?}");
+            }
+            let both = loss([step, step]) - loss([step, 0.0]) - loss([0.0, step]) + loss([0.0; 2]);
+            prop_assert!((both / (step * step) - curvature[0][1]).abs() < 1e-3);
+        }
+
+        #[test]
+        fn coordinates_move_a_line_by_as_much(a in -1.0_f64..1.0, b in -1.0_f64..1.0) {
+            let base = [0.3, -0.1, -0.2];
+            let (before, after) = (coordinates(&base), coordinates(&moved(&base, [a, b])));
+            prop_assert!((after[0] - before[0] - a).abs() < 1e-12);
+            prop_assert!((after[1] - before[1] - b).abs() < 1e-12);
+        }
+    }
 }

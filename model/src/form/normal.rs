@@ -30,16 +30,42 @@ impl Normal {
 
     /// Adds a row seen at a time; what came before counts half after every half-life.
     pub fn add(&mut self, row: &[f64], target: f64, at: Time, half_life: Span) {
-        debug_assert_eq!(row.len(), self.columns, "a row has all columns");
+        self.curve(&[(row, 0)], [[1.0, 0.0], [0.0, 0.0]], at, half_life);
+        self.slope(&[(row, 0)], [target, 0.0], 1.0);
+    }
+
+    /// Adds the curvature of a loss in groups of columns, each given with its first one: `by` says
+    /// how the loss curves in the sum of one group and that of another.
+    pub fn curve(
+        &mut self,
+        groups: &[(&[f64], usize)],
+        by: [[f64; 2]; 2],
+        at: Time,
+        half_life: Span,
+    ) {
         self.decay(at, half_life);
-        for (i, x) in row.iter().enumerate() {
-            self.targets[i] += x * target;
-            let line = &mut self.moments[i * self.columns..(i + 1) * self.columns];
-            for (moment, other) in line.iter_mut().zip(row) {
-                *moment += x * other;
+        for (a, (row, from)) in groups.iter().enumerate() {
+            for (i, x) in row.iter().enumerate() {
+                let line = (from + i) * self.columns;
+                for (b, (other, start)) in groups.iter().enumerate() {
+                    let weight = x * by[a][b];
+                    let line = &mut self.moments[line + start..line + start + other.len()];
+                    for (moment, y) in line.iter_mut().zip(*other) {
+                        *moment += weight * y;
+                    }
+                }
             }
         }
         self.rows += 1.0;
+    }
+
+    /// Adds its slope, down which the coefficients go; `share` is how much it counts.
+    pub fn slope(&mut self, groups: &[(&[f64], usize)], by: [f64; 2], share: f64) {
+        for ((row, from), by) in groups.iter().zip(by) {
+            for (target, x) in self.targets[*from..].iter_mut().zip(*row) {
+                *target += share * by * x;
+            }
+        }
     }
 
     fn decay(&mut self, at: Time, half_life: Span) {

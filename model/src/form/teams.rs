@@ -24,8 +24,10 @@ const LEAGUE_MEMORY: f64 = 150.0;
 const EXPECTED_MIN: f64 = 0.3;
 /// Surprises beyond this count as this.
 const SURPRISE_MAX: f64 = 4.0;
-/// Share of a match's news that goes into a rating.
-const RATING_STEP: f64 = 0.08;
+/// Share of a match's news that goes into a rating, one rating each: slow, middling, fast.
+pub(crate) const RATING_STEPS: [f64; 3] = [0.03, 0.08, 0.2];
+/// A break longer than this is a summer.
+const SUMMER: Span = Span::days(50);
 /// Memory of the regressions.
 const EXPECTATION_HALF_LIFE: Span = Span::days(730);
 /// Ridge of the regressions, in matches.
@@ -61,8 +63,11 @@ pub(crate) struct Team {
     /// How its line moved towards it, and the draw's, by memory.
     pub moved: [Mean; MEMORIES.len()],
     pub draw_moved: [Mean; MEMORIES.len()],
-    /// Strength by its closing lines, in half log-odds.
-    pub rating: f64,
+    /// Strength by its closing lines, in log-odds, by step.
+    pub ratings: [f64; RATING_STEPS.len()],
+    /// Matches of this season and the points from them.
+    pub season_matches: f64,
+    pub season_points: f64,
     /// Matches seen.
     pub matches: f64,
     /// Kick-off of the last one.
@@ -75,8 +80,8 @@ pub(crate) struct League {
     /// How lines move towards the home side, and the draw's.
     pub moved: Mean,
     pub draw_moved: Mean,
-    /// Closing line of an even match.
-    pub home_edge: Mean,
+    /// Closing line of an even match, by step.
+    pub home_edge: [Mean; RATING_STEPS.len()],
     /// What the regressions leave over, by statistic.
     left: [Mean; STATISTICS],
 }
@@ -125,9 +130,19 @@ impl Teams {
                 }
             }
         }
-        for team in [row.home, row.away] {
+        let goals = [result.score.home, result.score.away];
+        for (side, team) in [row.home, row.away].into_iter().enumerate() {
             let team = self.by_id.entry(team).or_default();
             team.matches += 1.0;
+            if team.last.is_none_or(|last| row.kick_off.since(last) > SUMMER.ms()) {
+                (team.season_matches, team.season_points) = (0.0, 0.0);
+            }
+            team.season_matches += 1.0;
+            team.season_points += match goals[side].cmp(&goals[1 - side]) {
+                std::cmp::Ordering::Greater => 3.0,
+                std::cmp::Ordering::Equal => 1.0,
+                std::cmp::Ordering::Less => 0.0,
+            };
             team.last = team.last.max(Some(row.kick_off));
         }
     }
@@ -175,15 +190,20 @@ impl Teams {
         let league = self.leagues.entry(row.league).or_default();
         league.moved.add(moved[0], LEAGUE_MEMORY);
         league.draw_moved.add(moved[1], LEAGUE_MEMORY);
-        let edge = league.home_edge.value();
-        let rating =
-            |teams: &BTreeMap<TeamId, Team>, id| teams.get(&id).map_or(0.0, |t: &Team| t.rating);
-        let (home, away) = (rating(&self.by_id, row.home), rating(&self.by_id, row.away));
-        league.home_edge.add(close - (home - away), LEAGUE_MEMORY);
-        let news = close - edge - (home - away);
+        let ratings =
+            |id| self.by_id.get(&id).map_or([0.0; RATING_STEPS.len()], |team| team.ratings);
+        let (home, away) = (ratings(row.home), ratings(row.away));
+        let mut news = [0.0; RATING_STEPS.len()];
+        for (at, news) in news.iter_mut().enumerate() {
+            let edge = &mut league.home_edge[at];
+            *news = close - edge.value() - (home[at] - away[at]);
+            edge.add(close - (home[at] - away[at]), LEAGUE_MEMORY);
+        }
         for (team, sign) in [(row.home, 1.0), (row.away, -1.0)] {
             let team = self.by_id.entry(team).or_default();
-            team.rating += sign * RATING_STEP * news;
+            for (at, step) in RATING_STEPS.into_iter().enumerate() {
+                team.ratings[at] += sign * step * news[at];
+            }
             for (at, memory) in MEMORIES.into_iter().enumerate() {
                 team.moved[at].add(sign * moved[0], memory);
                 team.draw_moved[at].add(moved[1], memory);
