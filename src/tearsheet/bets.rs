@@ -71,6 +71,8 @@ pub struct Balance {
 pub struct Bets {
     /// A price over this many times the median is suspect.
     pub suspect_over_median: f64,
+    /// The highest price that was taken, over the median of its time.
+    pub price_to_median_max: Option<f64>,
     /// Bankroll at first.
     pub bankroll_start: f64,
     /// Bankroll in the end.
@@ -118,6 +120,7 @@ impl Bets {
         by_edge.sort_by_key(|group| band_order(&group.key));
         Self {
             suspect_over_median: SUSPECT_OVER_MEDIAN,
+            price_to_median_max: bets.iter().map(|bet| bet.price_to_median).reduce(f64::max),
             bankroll_start: opening,
             bankroll_end: curve.last().map_or(opening, |(_, bankroll)| *bankroll),
             max_drawdown,
@@ -136,7 +139,8 @@ impl Bets {
 }
 
 fn is_suspect(bet: &PlacedBet) -> bool {
-    bet.price_to_median > SUSPECT_OVER_MEDIAN
+    // A price of exactly so many times the median is not over it, whatever its last bit says.
+    bet.price_to_median > SUSPECT_OVER_MEDIAN + 1e-9
 }
 
 fn day_of(bet: &PlacedBet) -> i64 {
@@ -200,8 +204,9 @@ pub fn figures(bets: &[&PlacedBet], opening: f64) -> Figures {
         bets: bets.len(),
         settled: settled.len(),
         mean_odds: (!bets.is_empty()).then(|| odds / bets.len() as f64),
-        staked: settled.iter().map(|bet| stake(bet)).sum(),
-        profit: settled.iter().map(|bet| profit(bet)).sum(),
+        // From zero on: an empty sum of floats is minus zero.
+        staked: settled.iter().fold(0.0, |sum, bet| sum + stake(bet)),
+        profit: settled.iter().fold(0.0, |sum, bet| sum + profit(bet)),
         with_close: clv.len(),
         clv: ratio(clv.iter().map(|(week, clv)| (*week, *clv, 1.0))),
         clv_positive: share_positive(&clv),
@@ -216,4 +221,78 @@ fn share_positive(clv: &[(i64, f64)]) -> Option<Estimate> {
     let hits = clv.iter().filter(|(_, clv)| *clv > 0.0).count() as u64;
     let (low, high) = wilson_interval(hits, n);
     (n > 0).then(|| Estimate { value: hits as f64 / n as f64, low, high })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schema::{EventId, LedgerRow, Money, Odds, Time};
+
+    fn bet(id: u128, date: &str, odds: f64, stake: f64, wins: bool, clv: f64) -> PlacedBet {
+        let at: Time = date.parse().unwrap();
+        let pnl = if wins { stake * (odds - 1.0) } else { -stake };
+        let row = LedgerRow {
+            suggestion_id: EventId(id),
+            date: date.to_owned(),
+            game_id: "E0|x|y|z".to_owned(),
+            league: "E0".to_owned(),
+            market: "1x2".to_owned(),
+            selection: "home".to_owned(),
+            book: "B365".to_owned(),
+            odds: Odds::new(odds).unwrap(),
+            stake: Money::new(stake).unwrap(),
+            fair_probability: 0.5,
+            pnl: Money::new(pnl).unwrap(),
+            clv: Some(clv),
+            outcome: None,
+            status: LedgerStatus::Final,
+            revision: 1,
+            placed_at: at,
+            settled_at: Some(at),
+        };
+        PlacedBet { row, edge: 0.04, price_to_median: 1.0 }
+    }
+
+    #[test]
+    fn three_bets_by_hand() {
+        let bets = [
+            bet(1, "2022-08-06", 2.0, 100.0, true, 0.05),
+            bet(2, "2022-08-13", 3.0, 50.0, false, -0.01),
+            bet(3, "2022-08-20", 4.0, 100.0, false, 0.02),
+        ];
+        let found = figures(&bets.iter().collect::<Vec<_>>(), 1_000.0);
+        assert_eq!((found.bets, found.settled, found.with_close), (3, 3, 3));
+        assert_eq!((found.staked, found.profit, found.mean_odds), (250.0, -50.0, Some(3.0)));
+        assert!((found.clv.unwrap().value - 0.02).abs() < 1e-12);
+        // One unit each: +1 - 1 - 1 over 3; as staked: -50 over 250.
+        assert!((found.flat_yield.unwrap().value + 1.0 / 3.0).abs() < 1e-12);
+        assert!((found.kelly_yield.unwrap().value + 0.2).abs() < 1e-12);
+        // From 1,100 down to 950.
+        assert!((found.max_drawdown - 150.0 / 1_100.0).abs() < 1e-12);
+        // Three weeks drawn from three: all three may be the worst, or the best.
+        assert_eq!(found.flat_yield.map(|y| (y.low, y.high)), Some((-1.0, 1.0)));
+        let share = found.clv_positive.unwrap();
+        assert!((share.value - 2.0 / 3.0).abs() < 1e-12 && share.low > 0.2 && share.high < 0.95);
+    }
+
+    #[test]
+    fn open_bets_have_no_yield_and_none_has_nothing() {
+        let mut open = bet(1, "2022-08-06", 2.0, 100.0, true, 0.05);
+        open.row.status = LedgerStatus::Open;
+        let found = figures(&[&open], 1_000.0);
+        assert_eq!((found.bets, found.settled, found.with_close), (1, 0, 1));
+        assert!(found.flat_yield.is_none() && found.kelly_yield.is_none());
+        let nothing = figures(&[], 1_000.0);
+        assert!(nothing.clv.is_none() && nothing.clv_positive.is_none());
+        assert!(nothing.profit.is_sign_positive(), "not minus zero");
+    }
+
+    #[test]
+    fn bands_of_edge_are_in_order() {
+        let found: Vec<String> = [0.01, 0.03, 0.049, 0.05, 0.1, 0.3].map(edge_band).into();
+        let expected = ["under 3%", "3 to 5%", "3 to 5%", "5 to 8%", "8 to 12%", "over 20%"];
+        assert_eq!(found, expected);
+        assert!(found.is_sorted_by_key(|band| band_order(band)));
+        assert!(band_order(&edge_band(0.15)) < band_order(&edge_band(0.3)));
+    }
 }

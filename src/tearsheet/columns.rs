@@ -97,7 +97,9 @@ impl Columns {
             column("Dixon-Coles", Kind::Results, &|i| goals[i]),
         ];
         all.extend(prices(record, &fixtures, &column));
-        all.push(column(TIDELINE, Kind::Tideline, &|i| fixtures[i].fair.map(|(p, _)| p)));
+        let ours = column(TIDELINE, Kind::Tideline, &|i| fixtures[i].fair.map(|(p, _)| p));
+        let closes = all.iter().position(|column| column.kind == Kind::Close);
+        all.insert(closes.unwrap_or(all.len()), ours);
         let preferred = record
             .references()
             .iter()

@@ -9,7 +9,7 @@ mod frame;
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use sinks::html::{Escaped, NOTHING, grouped, number, percent, signed_percent};
+use sinks::html::{Escaped, NOTHING, capitalised, grouped, number, percent, signed_percent};
 
 /// How a figure is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ enum As {
     Money,
     /// Text as it is.
     Text,
+    /// A name made for machines, for people.
+    Name,
     /// A moment, cut to its day.
     Day,
 }
@@ -42,6 +44,7 @@ impl As {
             Self::SignedPercent(decimals) => format!("q{decimals}"),
             Self::Money => "money".to_owned(),
             Self::Text => "text".to_owned(),
+            Self::Name => "name".to_owned(),
             Self::Day => "day".to_owned(),
         }
     }
@@ -50,6 +53,7 @@ impl As {
         if let Some(text) = value.as_str() {
             return match self {
                 Self::Day => Escaped(text.get(..10).unwrap_or(text)).to_string(),
+                Self::Name => Escaped(&capitalised(text)).to_string(),
                 _ => Escaped(text).to_string(),
             };
         }
@@ -61,7 +65,7 @@ impl As {
             Self::Percent(decimals) => percent(x, decimals),
             Self::SignedPercent(decimals) => signed_percent(x, decimals),
             Self::Money => money(x),
-            Self::Text | Self::Day => value.to_string(),
+            Self::Text | Self::Name | Self::Day => value.to_string(),
         }
     }
 }

@@ -49,8 +49,8 @@ fn range(rows: &[&Difference<'_>]) -> (f64, f64) {
 
 fn draw(id: &str, rows: &[&Difference<'_>], name: &str, width: f64) -> String {
     let (low, high) = range(rows);
-    let ticks = if width > 500.0 { 7 } else { 3 };
-    let axis = Axis::round([low, high], ticks, |value, _| number(value, 4));
+    let axis = Axis::round([low, high], 7, |value, _| number(value, 4));
+    let labelled = if width > 500.0 { 1 } else { 3 };
     let longest = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
     let left = (14.0 + 6.9 * longest as f64).min(width * 0.45);
     let right = width - 66.0;
@@ -65,8 +65,11 @@ fn draw(id: &str, rows: &[&Difference<'_>], name: &str, width: f64) -> String {
          forecaster</title>"
     );
     let bottom = height - 30.0;
-    for (value, label) in &axis.ticks {
-        let (at, class) = (x(*value), if value.abs() < 1e-12 { "zero" } else { "grid" });
+    let zero = axis.ticks.iter().position(|(value, _)| value.abs() < 1e-12).unwrap_or(0);
+    for (i, (value, label)) in axis.ticks.iter().enumerate() {
+        let (at, class) = (x(*value), if i == zero { "zero" } else { "grid" });
+        // On a phone labels would run into each other: some from zero on.
+        let label = if i.abs_diff(zero).is_multiple_of(labelled) { label.as_str() } else { "" };
         let _ = write!(
             out,
             "<line class=\"{class}\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"4\" y2=\"{bottom:.1}\"/>\
@@ -86,7 +89,18 @@ fn draw(id: &str, rows: &[&Difference<'_>], name: &str, width: f64) -> String {
             y + 4.0,
             Escaped(row.name)
         );
-        if row.value <= axis.high && row.value >= axis.low {
+        if row.value > axis.high {
+            // An arrow to where it would be.
+            let _ = write!(
+                out,
+                "<path class=\"span\" fill=\"none\" d=\"M{0:.1} {1:.1} {2:.1} {3:.1} {0:.1} {4:.1}\"/>",
+                right - 6.0,
+                y - 5.0,
+                right,
+                y,
+                y + 5.0
+            );
+        } else if row.value >= axis.low {
             let _ = write!(
                 out,
                 "<line class=\"{span}\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\

@@ -32,7 +32,7 @@ fn made_up(seed: u64, sides: usize, n: usize) -> (Fit, Vec<Match>) {
     let mut small = || 0.8 * random.unit() - 0.4;
     let strengths =
         (0..sides).map(|_| Strength { attack: small(), defence: small() }).collect::<Vec<_>>();
-    let truth = Fit { base: 0.1, advantage: 0.25, rho: -0.06, strengths };
+    let truth = Fit { base: 0.1, advantage: 0.25, rho: 0.0, strengths };
     let mut random = Random::new(seed + 1);
     let matches = (0..n)
         .map(|i| {
@@ -58,6 +58,7 @@ fn made_up(seed: u64, sides: usize, n: usize) -> (Fit, Vec<Match>) {
 #[test]
 fn derivatives_agree_with_finite_differences() {
     let (fit, matches) = made_up(1, 5, 200);
+    let fit = Fit { rho: -0.06, ..fit };
     let priors = vec![Strength { attack: 0.1, defence: -0.1 }; 5];
     let d = fit.derivatives(&matches, &priors);
     let step = 1e-6;
@@ -83,7 +84,7 @@ fn derivatives_agree_with_finite_differences() {
 
 #[test]
 fn a_fit_ends_where_nothing_pulls_and_finds_the_truth() {
-    let (truth, matches) = made_up(2, 12, 6_000);
+    let (truth, matches) = made_up(2, 12, 30_000);
     let priors = vec![Strength::default(); 12];
     let start = Fit { base: 0.0, advantage: 0.0, rho: 0.0, strengths: priors.clone() };
     let mut fit = start;
@@ -94,10 +95,10 @@ fn a_fit_ends_where_nothing_pulls_and_finds_the_truth() {
         let away = (home + 5) % 12;
         let (found, expected) = (fit.forecast(home, away), truth.forecast(home, away));
         for (found, expected) in found.iter().zip(expected) {
-            assert!((found - expected).abs() < 0.03, "{found} {expected}");
+            assert!((found - expected).abs() < 0.02, "{found} {expected}");
         }
     }
-    assert!((fit.rho - truth.rho).abs() < 0.05, "{}", fit.rho);
+    assert!((fit.rho - truth.rho).abs() < 0.02, "{}", fit.rho);
 }
 
 #[test]
@@ -141,7 +142,9 @@ fn a_side_from_elsewhere_starts_below_the_league() {
         }
     }
     let mut walker = Walker::default();
-    played.iter().for_each(|fixture| walker.see(fixture));
+    for fixture in &played {
+        walker.see(fixture);
+    }
     let monday = played[499].day;
     assert!(walker.is_new(TeamId(99), monday) && !walker.is_new(TeamId(1), monday));
     assert!(!walker.is_new(TeamId(99), monday + 2_000), "settled in by then");
@@ -154,9 +157,11 @@ proptest! {
         let mut played = season(seed, 400);
         let before = forecasts(&played, 1);
         prop_assert!(before[..100].iter().all(Option::is_none), "not scored");
-        prop_assert!(before[100..].iter().all(|p| {
-            p.is_some_and(|p| p.iter().all(|p| *p > 0.0) && (p.iter().sum::<f64>() - 1.0).abs() < 1e-12)
-        }));
+        for p in &before[100..] {
+            let p = p.unwrap_or_default();
+            let sums_to_one = (p.iter().sum::<f64>() - 1.0).abs() < 1e-12;
+            prop_assert!(sums_to_one && p.iter().all(|p| *p > 0.0), "{:?}", p);
+        }
         let week = monday(&played[from]);
         for fixture in &mut played {
             if fixture.day >= week {

@@ -18,10 +18,11 @@ impl Page<'_> {
             self.show("/bets/bankroll_end", As::Money),
         );
         let void = self.show("/bets/void", As::Count);
-        self.put(&format!(
-            "<p class=\"reading\">The bankroll went from {start} to {end}. {void} bets more were \
-             void and count nowhere.</p>"
-        ));
+        self.put(&format!("<p class=\"reading\">The bankroll went from {start} to {end}."));
+        if self.number("/bets/void") != Some(0.0) {
+            self.put(&format!(" Bets whose stake came back, which count nowhere: {void}."));
+        }
+        self.put("</p>");
         if self.rows("/bets/curve") > 1 {
             let picture = self.bankroll();
             self.put(&format!(
@@ -30,9 +31,11 @@ impl Page<'_> {
             ));
         }
         let over = self.show("/bets/suspect_over_median", As::Fixed(2));
+        let most = self.show("/bets/price_to_median_max", As::Fixed(3));
         self.put(&format!(
             "<h3>With and without suspect prices</h3><p class=\"reading\">Suspect is a price over \
-             {over} times the median of the books\u{2019} prices.</p>"
+             {over} times the median of the books\u{2019} prices; the highest taken was {most} \
+             times.</p>"
         ));
         let rows = vec![
             self.figures("All".to_owned(), None, "/bets/all"),
@@ -55,7 +58,8 @@ impl Page<'_> {
     fn groups(&mut self, heading: &str, key: &str, table: &str) {
         self.put(&format!("<h3>{}</h3>", Escaped(heading)));
         let names = |page: &Self, i: usize| {
-            let name = page.show(&format!("{table}/{i}/key"), As::Text);
+            let how = if table.ends_with("by_market") { As::Name } else { As::Text };
+            let name = page.show(&format!("{table}/{i}/key"), how);
             let suspect = page.show(&format!("{table}/{i}/suspect"), As::Count);
             (name, suspect)
         };

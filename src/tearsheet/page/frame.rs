@@ -40,7 +40,10 @@ impl Page<'_> {
              href=\"#parts\">Seasons and leagues</a><a href=\"#bets\">Bets</a><a \
              href=\"#windows\">Training windows</a><a href=\"#origin\">Origin</a></nav></header>\
              <main id=\"content\">",
-            Escaped(&days)
+            days.split(' ')
+                .map(|word| format!("<span class=\"whole\">{}</span>", Escaped(word)))
+                .collect::<Vec<_>>()
+                .join(" ")
         );
     }
 
@@ -103,18 +106,22 @@ impl Page<'_> {
         let against = |which: &str, name: &str| {
             let end = |end: &str| self.number(&format!("{row}/{which}/difference/{end}"));
             let (low, high) = end("low").zip(end("high"))?;
-            let name = Escaped(name);
-            Some(if high < 0.0 {
-                format!("Tideline\u{2019}s prices were better than {name}.")
+            let said = if high < 0.0 {
+                "were better than"
             } else if low > 0.0 {
-                format!("Tideline\u{2019}s prices were worse than {name}.")
+                "were worse than"
             } else {
-                format!("Tideline\u{2019}s prices cannot be told from {name}.")
-            })
+                "cannot be told from"
+            };
+            Some(format!("{said} {}", Escaped(name)))
         };
-        let reference = format!("{}\u{2019}s before it", self.text("/forecasts/reference"));
-        let said = [against("close", "the close"), against("reference", &reference)];
-        said.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        let reference = format!("{}\u{2019}s before the close", self.text("/forecasts/reference"));
+        let said = [against("reference", &reference), against("close", "the close itself")];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        if said.is_empty() {
+            return "No price of another is there to compare with.".to_owned();
+        }
+        format!("Tideline\u{2019}s prices {}.", said.join(", and "))
     }
 
     /// Which models priced when.
@@ -130,8 +137,19 @@ impl Page<'_> {
              pricer is \u{201c}{pricer}\u{201d}. A window\u{2019}s log-loss is that of the prices \
              made from its end until the next one\u{2019}s.</p>",
         );
-        self.fold("Every window");
-        let rows: Vec<_> = (0..n)
+        let idle = |i: &usize| self.number(&format!("/windows/{i}/fixtures")) == Some(0.0);
+        let (unused, used): (Vec<usize>, Vec<usize>) = (0..n).partition(idle);
+        if !unused.is_empty() {
+            let _ = write!(
+                self.out,
+                "<p class=\"reading\">{} windows priced no fixture that is scored here; the JSON \
+                 beside this page has them too.</p>",
+                unused.len()
+            );
+        }
+        self.fold("Every window that priced a scored fixture");
+        let rows: Vec<_> = used
+            .into_iter()
             .map(|i| {
                 let at = |key: &str| format!("/windows/{i}/{key}");
                 let digest: String = self.text(&at("model")).chars().take(12).collect();
