@@ -36,8 +36,8 @@ use serde::{Deserialize, Serialize};
 use accounts::Accounts;
 use calendar::Calendar;
 use day::{Day, Summary};
-pub use page::STYLE;
 use page::Page;
+pub use page::STYLE;
 
 use crate::files::{self, Durability};
 use crate::{Error, Result, Sink};

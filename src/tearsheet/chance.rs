@@ -52,6 +52,13 @@ pub struct Estimate {
 
 /// The ratio `sum a / sum b` over all items, each `(week, a, b)`, with its 95 % interval from
 /// [`DRAWS`] resamples of whole weeks. `None` when the weights `b` sum to nothing.
+///
+/// ```
+/// let profit_and_stake = [(1, 5.0, 10.0), (1, -10.0, 10.0), (2, 8.0, 10.0)];
+/// let yielded = tideline::tearsheet::chance::ratio(profit_and_stake).unwrap();
+/// assert!((yielded.value - 0.1).abs() < 1e-12);
+/// assert_eq!((yielded.low, yielded.high), (-0.25, 0.8)); // the first week alone, the second alone
+/// ```
 pub fn ratio(items: impl IntoIterator<Item = (i64, f64, f64)>) -> Option<Estimate> {
     let mut items: Vec<_> = items.into_iter().collect();
     items.sort_by_key(|(week, ..)| *week);

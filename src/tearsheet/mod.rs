@@ -2,7 +2,7 @@
 //! bets came to, and which model priced when.
 //!
 //! A [`record::Record`] watches the run; [`Sheet::of`] works the figures out when it is over;
-//! [`write`] leaves them as `tearsheet.json` and, for people, as `index.html`. The page is rendered
+//! [`write()`] leaves them as `tearsheet.json` and, for people, as `index.html`. The page is rendered
 //! from the JSON and from nothing else, so the two cannot disagree.
 
 pub mod bets;

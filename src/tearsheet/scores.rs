@@ -17,6 +17,12 @@ pub fn log_loss(p: &[f64; 3], outcome: u8) -> f64 {
 
 /// Ranked probability score, half the squared distance of the cumulated probabilities (Epstein
 /// 1969): 0 for a perfect forecast, 1 for the worst.
+///
+/// ```
+/// use tideline::tearsheet::scores::ranked_probability_score;
+/// // A draw after 50 %, 30 %, 20 %: (0.5^2 + (0.8 - 1)^2) / 2.
+/// assert!((ranked_probability_score(&[0.5, 0.3, 0.2], 1) - 0.145).abs() < 1e-12);
+/// ```
 pub fn ranked_probability_score(p: &[f64; 3], outcome: u8) -> f64 {
     let home = p[0] - f64::from(u8::from(outcome == 0));
     let home_or_draw = p[0] + p[1] - f64::from(u8::from(outcome <= 1));

@@ -4,7 +4,7 @@ use sinks::calibration::ReliabilityBin;
 use sinks::chart::{Axis, LineChart, reliability_diagram};
 use sinks::html::{Escaped, grouped};
 
-use super::super::columns::TIDELINE;
+use super::super::columns::{CLOSE, TIDELINE};
 use super::super::pictures::{Difference, differences};
 use super::{As, Page, Row, signed};
 
@@ -90,6 +90,8 @@ impl Page<'_> {
                 let mut name = self.show(&at("forecast"), As::Text);
                 if self.text(&at("kind")) == "reference" {
                     name.push_str("<small>reference, not a book</small>");
+                } else if self.text(&at("forecast")) == CLOSE {
+                    name.push_str("<small>what ratios are to</small>");
                 }
                 Row {
                     cells: vec![
