@@ -2,7 +2,7 @@
 //!
 //! Drawn here rather than by a plotting library because a page has to stand alone, follow the
 //! reader's colour scheme (colours are the page's CSS classes) and speak to a screen reader. Every
-//! coordinate passes through [`Plot`], which cuts it to the plot area, so that no input can put a
+//! coordinate passes through `Plot`, which cuts it to the plot area, so that no input can put a
 //! NaN into a page or a line outside its frame.
 
 mod axis;
