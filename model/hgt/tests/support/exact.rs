@@ -1,5 +1,5 @@
 //! The definition, edge by edge in float64: slow, plain, and written from the paper (Hu et al.
-//! 2020, as torch-geometric's `HGTConv`), not from the kernels.
+//! 2020, as `HGTConv` of torch-geometric), not from the kernels.
 
 use std::collections::BTreeMap;
 
