@@ -19,4 +19,10 @@ pub enum Error {
     /// A node was asked for that the graph does not have.
     #[error("there is no such node: {0}")]
     Node(String),
+    /// What is to be learned does not fit the graph or the configuration.
+    #[error("this cannot be learned: {0}")]
+    Problem(String),
+    /// Settings of the training are out of bounds.
+    #[error("the training's settings are not usable: {0}")]
+    Settings(String),
 }

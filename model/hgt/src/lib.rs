@@ -29,6 +29,7 @@ mod model;
 mod operation;
 mod plan;
 mod topology;
+pub mod train;
 mod weights;
 
 pub use config::{Config, NodeType, Output, PARTS_MAX, Relation, WIDTH_MAX};
