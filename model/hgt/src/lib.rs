@@ -22,6 +22,7 @@
 
 mod config;
 mod error;
+pub mod fast;
 mod generic;
 mod graph;
 mod kernels;

@@ -75,6 +75,12 @@ pub(crate) fn plans(schema: &Schema, topology: &Topology) -> Vec<LayerPlan> {
     plans
 }
 
+/// The plan of a layer that computes every row of every type.
+pub(crate) fn whole(schema: &Schema, topology: &Topology) -> LayerPlan {
+    let all = vec![true; schema.widths.len()];
+    LayerPlan::new(schema, topology, &all, &all)
+}
+
 impl LayerPlan {
     fn new(schema: &Schema, topology: &Topology, read: &[bool], needed: &[bool]) -> Self {
         let counts = topology.counts();
