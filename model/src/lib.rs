@@ -22,6 +22,7 @@ mod error;
 pub mod form;
 pub mod goals;
 pub mod graph;
+mod ratings;
 mod ridge;
 
 pub mod market;

@@ -6,15 +6,24 @@
 use schema::{FixtureRow, Time};
 use serde::{Deserialize, Serialize};
 
-use super::teams::{League, MEMORIES, RATING_STEPS, STATISTICS, Team, Teams};
+use super::teams::{League, MEMORIES, RATING_STEPS, STATISTICS, SURPRISES, Team, Teams};
 use crate::consensus::{Logs, Members, probabilities};
 use crate::goals::Goals;
+use crate::ratings::stakes::FIGHTS;
+use crate::ratings::statistics::SPEEDS;
+use crate::ratings::{LINES, Rated, rates};
 
-const PAIRS: usize = MEMORIES.len() * STATISTICS;
+const PAIRS: usize = MEMORIES.len() * SURPRISES;
+const RELATIVE: usize = SPEEDS.len() * STATISTICS;
 /// Columns for home against away.
-pub(crate) const SIDE_COLUMNS: usize = 15 + RATING_STEPS.len() + MEMORIES.len() + PAIRS;
+pub(crate) const SIDE_COLUMNS: usize =
+    16 + RATING_STEPS.len() + MEMORIES.len() + PAIRS + LINES + RELATIVE + FIGHTS;
 /// Columns for the draw against both.
-pub(crate) const DRAW_COLUMNS: usize = 14 + MEMORIES.len() + PAIRS;
+pub(crate) const DRAW_COLUMNS: usize = 20 + MEMORIES.len() + PAIRS + RELATIVE + FIGHTS;
+/// A rating further from the line than this counts as this far.
+const RATED_MAX: f64 = 1.0;
+/// Log-odds of the usual share of draws.
+const DRAWS_USUAL: f64 = 0.26;
 /// Rest beyond this is all the same, in days.
 const REST_DAYS_MAX: f64 = 14.0;
 /// A share of goals of both sides that counts as none above the mean.
@@ -47,8 +56,6 @@ pub(crate) fn moved(logs: &Logs, by: [f64; 2]) -> Logs {
 
 /// What the fixture's prices say, beside the line itself.
 pub(crate) struct Prices<'a> {
-    /// The market pricer's line.
-    pub base: Logs,
     /// The books that made it.
     pub members: &'a Members,
     /// When the newest of its prices was made.
@@ -93,81 +100,148 @@ impl Features {
         [(&self.side, 0), (&self.draw, SIDE_COLUMNS)]
     }
 
-    pub fn of(teams: &Teams, row: &FixtureRow, prices: &Prices<'_>, now: Time) -> Self {
+    /// Features of a fixture at a line, with what its prices say where they may be known. What is not
+    /// known is zero.
+    pub fn of(
+        teams: &Teams,
+        rated: &Rated,
+        row: &FixtureRow,
+        base: &Logs,
+        prices: Option<&Prices<'_>>,
+        now: Time,
+    ) -> Self {
         let (new_team, new_league) = (Team::default(), League::default());
         let team = |id| teams.by_id.get(&id).unwrap_or(&new_team);
         let (home, away) = (team(row.home), team(row.away));
         let league = teams.leagues.get(&row.league).unwrap_or(&new_league);
-        let [line, draw] = coordinates(&prices.base);
+        let line = coordinates(base);
+        let mut features =
+            Self { side: Vec::with_capacity(SIDE_COLUMNS), draw: Vec::with_capacity(DRAW_COLUMNS) };
+        features.add_line(line, [home, away], league, now);
+        features.add_prices(line, league, row, prices);
+        for at in 0..RATING_STEPS.len() {
+            let rated = league.home_edge[at].value() + home.ratings[at] - away.ratings[at];
+            let known = known(home).min(known(away));
+            features.side.push((rated - line[0]).clamp(-RATED_MAX, RATED_MAX) * known);
+        }
+        for at in 0..MEMORIES.len() {
+            features.side.push(home.moved[at].value() - away.moved[at].value());
+            features.draw.push(home.draw_moved[at].value() + away.draw_moved[at].value());
+            for statistic in 0..SURPRISES {
+                let ahead = |team: &Team| team.ahead[at][statistic].value();
+                let both = |team: &Team| team.both[at][statistic].value();
+                features.side.push(ahead(home) - ahead(away));
+                features.draw.push(both(home) + both(away));
+            }
+        }
+        features.add_ratings(line, rated);
+        debug_assert_eq!(features.side.len(), SIDE_COLUMNS);
+        debug_assert_eq!(features.draw.len(), DRAW_COLUMNS);
+        features
+    }
+
+    /// The line itself, the calendar and the table.
+    fn add_line(
+        &mut self,
+        [line, draw]: [f64; 2],
+        [home, away]: [&Team; 2],
+        league: &League,
+        now: Time,
+    ) {
+        let late = late(home).min(late(away));
+        let points = |team: &Team| team.season_points / (team.season_matches + POINTS_PRIOR);
+        let rest = |team: &Team| {
+            let days = team.last.map_or(REST_DAYS_MAX, |last| now.since(last) as f64 / DAY_MS);
+            days.clamp(0.0, REST_DAYS_MAX) / REST_DAYS_MAX
+        };
+        self.side.extend([
+            1.0,
+            line,
+            line * line.abs(),
+            line * draw,
+            known(home) - known(away),
+            rest(home) - rest(away),
+            league.moved.value(),
+            line * late,
+            points(home) - points(away),
+            (points(home) - points(away)) * late,
+        ]);
+        self.draw.extend([
+            1.0,
+            draw,
+            line.abs(),
+            line * line,
+            2.0 - known(home) - known(away),
+            rest(home) + rest(away),
+            league.draw_moved.value(),
+            late,
+            late * line.abs(),
+        ]);
+    }
+
+    /// What the books say beside the line.
+    fn add_prices(
+        &mut self,
+        [line, draw]: [f64; 2],
+        league: &League,
+        row: &FixtureRow,
+        prices: Option<&Prices<'_>>,
+    ) {
+        let Some(prices) = prices else {
+            self.side.extend([0.0; 5]);
+            self.draw.extend([0.0; 5]);
+            return;
+        };
         let spread = spread(prices.members);
         let implied = prices.goals.map(|goals| {
             let p = goals.price(schema::Market::ONE_X_TWO).map(|p| p.as_f64().max(1e-9).ln());
             (coordinates(&p), goals.total() - TOTAL_MEAN)
         });
         let (implied, total) = implied.unwrap_or(([line, draw], 0.0));
-        let late = late(home).min(late(away));
-        let points = |team: &Team| team.season_points / (team.season_matches + POINTS_PRIOR);
         let lead = (row.kick_off.since(prices.quoted_at) as f64 / DAY_MS).clamp(0.0, LEAD_DAYS_MAX);
-        let known = |team: &Team| team.matches / (team.matches + 10.0);
-        let both_known = known(home).min(known(away));
-        let rest = |team: &Team| {
-            let days = team.last.map_or(REST_DAYS_MAX, |last| now.since(last) as f64 / DAY_MS);
-            days.clamp(0.0, REST_DAYS_MAX) / REST_DAYS_MAX
-        };
-        let mut features = Self {
-            side: vec![
-                1.0,
-                line,
-                line * line.abs(),
-                line * draw,
-                (implied[0] - line).clamp(-0.5, 0.5),
-                known(home) - known(away),
-                rest(home) - rest(away),
-                league.moved.value(),
-                line * spread[0],
-                spread[2],
-                line * lead,
-                line * late,
-                points(home) - points(away),
-                (points(home) - points(away)) * late,
-                league.moved.value() * lead,
-            ],
-            draw: vec![
-                1.0,
-                draw,
-                line.abs(),
-                line * line,
-                (implied[1] - draw).clamp(-0.5, 0.5),
-                total,
-                2.0 - known(home) - known(away),
-                rest(home) + rest(away),
-                league.draw_moved.value(),
-                spread[1],
-                spread[3],
-                lead,
-                late,
-                late * line.abs(),
-            ],
-        };
-        for at in 0..RATING_STEPS.len() {
-            let rated = league.home_edge[at].value() + home.ratings[at] - away.ratings[at];
-            features.side.push((rated - line).clamp(-1.0, 1.0) * both_known);
-        }
-        for at in 0..MEMORIES.len() {
-            features.side.push(home.moved[at].value() - away.moved[at].value());
-            features.draw.push(home.draw_moved[at].value() + away.draw_moved[at].value());
-            for statistic in 0..STATISTICS {
-                let value = |of: fn(&Team) -> &[[super::teams::Mean; STATISTICS]; 3], team| {
-                    of(team)[at][statistic].value()
-                };
-                features.side.push(value(|t| &t.ahead, home) - value(|t| &t.ahead, away));
-                features.draw.push(value(|t| &t.both, home) + value(|t| &t.both, away));
-            }
-        }
-        debug_assert_eq!(features.side.len(), SIDE_COLUMNS);
-        debug_assert_eq!(features.draw.len(), DRAW_COLUMNS);
-        features
+        self.side.extend([
+            (implied[0] - line).clamp(-0.5, 0.5),
+            line * spread[0],
+            spread[2],
+            line * lead,
+            league.moved.value() * lead,
+        ]);
+        self.draw.extend([(implied[1] - draw).clamp(-0.5, 0.5), total, spread[1], spread[3], lead]);
     }
+
+    /// What the ratings expect, against the line.
+    fn add_ratings(&mut self, [line, draw]: [f64; 2], rated: &Rated) {
+        let clip = |x: f64| x.clamp(-RATED_MAX, RATED_MAX);
+        let by_rates = coordinates(&rates::outcome(rated.rates).map(f64::ln));
+        let known = 1.0 - rated.relative.unknown[0].max(rated.relative.unknown[1]);
+        self.side.extend(rated.lines.iter().map(|it| clip(it.values[0] - line) * known));
+        self.side.push(clip(by_rates[0] - line) * known);
+        let first = &rated.lines[0];
+        let draws = rated.relative.draws;
+        self.draw.extend([
+            clip(rated.draw.values[0] - draw),
+            rated.total.values[0],
+            first.sum,
+            first.variance,
+            (draws / (1.0 - draws)).ln() - (DRAWS_USUAL / (1.0 - DRAWS_USUAL)).ln(),
+            clip(by_rates[1] - draw) * known,
+        ]);
+        let relative = &rated.relative;
+        for (home, away) in relative.home.iter().flatten().zip(relative.away.iter().flatten()) {
+            self.side.push(home - away);
+            self.draw.push(home + away - 2.0);
+        }
+        let [home, away] = &rated.open.fights;
+        for (home, away) in home.iter().zip(away) {
+            self.side.push(home - away);
+            self.draw.push(home + away);
+        }
+    }
+}
+
+/// How well a team is known, 0 to 1.
+fn known(team: &Team) -> f64 {
+    team.matches / (team.matches + 10.0)
 }
 
 /// How late in the season it is for a team: 0 for most of it, then rising to 1.

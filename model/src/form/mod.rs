@@ -12,14 +12,14 @@
 //! features came half as far.
 
 mod features;
-mod normal;
+pub(crate) mod normal;
 mod teams;
 
 use std::collections::BTreeMap;
 
 use schema::{
     Change, Delta, FixtureId, FixtureRow, LeagueId, Market, MarketKind, MarketRow, Probability,
-    ResultStatus, SELECTIONS_MAX, Span, Time,
+    ResultRow, ResultStatus, SELECTIONS_MAX, Span, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,18 +27,21 @@ use crate::artifact::Missed;
 use crate::consensus::{Logs, probabilities};
 use crate::goals::Goals;
 use crate::market::{self, MarketPricer};
+use crate::ratings::{Rated, Ratings, Shown, rates};
 use crate::{Error, Fair, Pricer, Result};
 use features::{DRAW_COLUMNS, Features, Line, Prices, SIDE_COLUMNS, coordinates, moved};
 use normal::{Normal, dot};
-use teams::Teams;
+pub(crate) use teams::STATISTICS;
+use teams::{Teams, counts};
 
 /// Name in topology and journal.
 pub const NAME: &str = "form";
 /// Settings in a topology.
 pub const EXAMPLE: &str = "\
 type: form
-half_life: 1095d
-ridge: 500.0
+odds: all
+half_life: 6000d
+ridge: 3000.0
 outcome_share: 0.2
 markets_min: 500.0
 market:
@@ -47,20 +50,39 @@ market:
 /// Layout of artifacts and states.
 const LAYOUT: u16 = 1;
 /// A line that moved further than this (on either coordinate) counts as having moved so far: some
-/// prices are typed wrong.
+/// prices are typed wrong. Where the fixture's own odds are not known, moves are from a guess.
 const MOVE_MAX: f64 = 0.5;
+const MOVE_MAX_GUESSED: f64 = 2.0;
 /// Fixtures that are watched at once; past it the oldest are let go.
 const WATCHED_MAX: usize = 100_000;
+/// The line of the total that ratings are kept of: 2.5 goals.
+const TOTAL_LINE: schema::Line = schema::Line::from_quarters(10);
+
+/// Which odds may be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Odds {
+    /// All up to the decision.
+    #[default]
+    All,
+    /// Those of earlier matches only: what a price says before any book has opened.
+    Earlier,
+    /// None, ever: results and match statistics only.
+    None,
+}
 
 /// Settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Which odds may be known: `all`. With `earlier` or `none` the market pricer still says how many
+    /// books there are and how far they lie apart, nothing of what the price is.
+    pub odds: Odds,
     /// The market pricer it starts from.
     pub market: market::Config,
-    /// Time after which a past market counts half: 1095 d (three years).
+    /// Time after which a past market counts half: 6000 d, nearly never: what moves lines is slow to change.
     pub half_life: Span,
-    /// How strongly coefficients are pulled to zero, in markets: 500.
+    /// How strongly coefficients are pulled to zero, in markets: 3000.
     pub ridge: f64,
     /// How much what happened counts beside where the line closed: 0.2. Results say what closes
     /// leave out, but one result is very noisy.
@@ -72,9 +94,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            odds: Odds::All,
             market: market::Config::default(),
-            half_life: Span::days(1095),
-            ridge: 500.0,
+            half_life: Span::days(6000),
+            ridge: 3000.0,
             outcome_share: 0.2,
             markets_min: 500.0,
         }
@@ -97,10 +120,21 @@ struct Watched {
     row: Option<FixtureRow>,
     /// The newest prices of each market: as of the decision, then closing.
     prices: BTreeMap<Market, [Probability; SELECTIONS_MAX]>,
-    /// What the last decision saw, and the market pricer's line then.
-    seen: Option<(Features, Logs)>,
-    /// Whether its close was learned from.
-    closed: bool,
+    /// What the last decision saw.
+    seen: Option<Seen>,
+    /// Where its line closed.
+    closed: Option<[f64; 2]>,
+}
+
+/// What a decision could know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// Of the fixture.
+    pub features: Features,
+    /// The line that is added to: the market pricer's, or the ratings' where odds may not be known.
+    pub base: Logs,
+    /// What the ratings said.
+    pub rated: Rated,
 }
 
 /// Everything it knows.
@@ -109,6 +143,7 @@ struct State {
     digest: String,
     live: Artifact,
     teams: Teams,
+    ratings: Ratings,
     watched: BTreeMap<FixtureId, Watched>,
     sums: Normal,
     markets: f64,
@@ -141,6 +176,7 @@ impl FormPricer {
             digest: NAME.to_owned(),
             live: Artifact::default(),
             teams: Teams::default(),
+            ratings: Ratings::new(config.odds != Odds::None),
             watched: BTreeMap::new(),
             sums: Normal::new(SIDE_COLUMNS + DRAW_COLUMNS),
             markets: 0.0,
@@ -149,10 +185,16 @@ impl FormPricer {
         Ok(Self { market: MarketPricer::new(config.market.clone())?, config, state })
     }
 
-    /// Features of a 1X2 row and the market pricer's line.
-    fn look(&self, row: &MarketRow, league: LeagueId, now: Time) -> Option<(Features, Logs)> {
+    /// What a decision on a 1X2 row can know.
+    fn look(&self, row: &MarketRow, league: LeagueId, now: Time) -> Option<Seen> {
         let watched = self.state.watched.get(&row.fixture)?;
         let fixture = watched.row.as_ref()?;
+        let rated = self.rated(fixture, now);
+        if self.config.odds != Odds::All {
+            let base = self.guess(&rated);
+            let features = Features::of(&self.state.teams, &rated, fixture, &base, None, now);
+            return Some(Seen { features, base, rated });
+        }
         let (members, base) = self.market.line(row, league, now)?;
         let two_way: Vec<_> = watched
             .prices
@@ -161,8 +203,42 @@ impl FormPricer {
             .map(|(market, fair)| (*market, *fair))
             .collect();
         let goals = Goals::fit(&two_way).filter(|_| two_way.len() > 1);
-        let prices = Prices { base, members: &members, quoted_at: row.updated_at, goals };
-        Some((Features::of(&self.state.teams, fixture, &prices, now), base))
+        let prices = Prices { members: &members, quoted_at: row.updated_at, goals };
+        let teams = &self.state.teams;
+        let features = Features::of(teams, &rated, fixture, &base, Some(&prices), now);
+        Some(Seen { features, base, rated })
+    }
+
+    /// What the ratings say of a fixture.
+    fn rated(&self, fixture: &FixtureRow, now: Time) -> Rated {
+        let last = |team| self.state.teams.by_id.get(&team).and_then(|team| team.last);
+        self.state.ratings.expect(fixture, [last(fixture.home), last(fixture.away)], now)
+    }
+
+    /// A line without the fixture's own odds.
+    fn guess(&self, rated: &Rated) -> Logs {
+        if self.config.odds == Odds::Earlier {
+            return moved(&[0.0; SELECTIONS_MAX], [rated.lines[0].values[0], rated.draw.values[0]]);
+        }
+        let p = rates::outcome(rated.rates).map(f64::ln);
+        moved(&[0.0; SELECTIONS_MAX], coordinates(&p))
+    }
+
+    /// The price of any market without the fixture's own odds: by the goals behind its guessed line.
+    fn guessed(
+        &self,
+        seen: &Seen,
+        line: [f64; SELECTIONS_MAX],
+        market: Market,
+    ) -> [Probability; SELECTIONS_MAX] {
+        if self.config.odds == Odds::None {
+            return Goals { rates: seen.rated.rates }.price(market);
+        }
+        let over = 1.0 / (1.0 + (-seen.rated.total.values[0]).exp());
+        let total = Market { kind: MarketKind::Total, line: TOTAL_LINE };
+        let two_way = [over, 1.0 - over, 0.0].map(Probability::clamped);
+        let prices = [(Market::ONE_X_TWO, line.map(Probability::clamped)), (total, two_way)];
+        Goals::fit(&prices).unwrap_or(Goals { rates: seen.rated.rates }).price(market)
     }
 
     /// What a decision could know, kept until the close shows what it should have known.
@@ -204,24 +280,55 @@ impl FormPricer {
     }
 
     /// Takes a result in, once.
-    fn finish(&mut self, fixture: FixtureId, result: &schema::ResultRow) {
+    fn finish(&mut self, fixture: FixtureId, result: &ResultRow) {
         let Some(watched) = self.state.watched.remove(&fixture) else { return };
         let Some(row) = watched.row.filter(|_| result.status == ResultStatus::Final) else {
             return;
         };
-        if let (true, Some((features, base))) = (watched.closed, &watched.seen) {
-            let score = result.score;
-            let mut outcome = [0.0; SELECTIONS_MAX];
-            outcome[usize::from(score.home <= score.away) + usize::from(score.home < score.away)] =
-                1.0;
-            let slope = Line::of(base).slope(&outcome);
-            self.state.sums.slope(&features.groups(), slope, self.config.outcome_share);
-        }
+        let rated = match &watched.seen {
+            Some(seen) => {
+                self.learn_outcome(&row, seen, result, watched.closed.is_some());
+                seen.rated.clone()
+            }
+            None => self.rated(&row, row.kick_off),
+        };
         let prices: Vec<_> = watched.prices.into_iter().collect();
-        if let Some(goals) = Goals::fit(&prices) {
-            self.state.teams.played(&row, result, &goals);
+        let priced = Goals::fit(&prices).filter(|_| self.config.odds != Odds::None);
+        let goals = priced.unwrap_or(Goals { rates: rated.rates });
+        let counts = counts(result);
+        let surprises = self.state.teams.played(&row, result, &goals);
+        let totals = prices.iter().any(|(market, _)| market.kind == MarketKind::Total);
+        let shown = Shown {
+            counts: &std::array::from_fn(|at| counts[at]),
+            surprises: &surprises,
+            score: [result.score.home, result.score.away],
+            close: watched.closed.filter(|_| self.config.odds != Odds::None),
+            total: priced.filter(|_| totals).map(|goals| log_odds_over(goals.total())),
+        };
+        self.state.ratings.played(&row, &shown, Some(&rated));
+    }
+
+    /// Learns from what happened; without odds there is nothing else to learn from.
+    fn learn_outcome(&mut self, row: &FixtureRow, seen: &Seen, result: &ResultRow, closed: bool) {
+        let score = result.score;
+        let mut outcome = [0.0; SELECTIONS_MAX];
+        outcome[usize::from(score.home <= score.away) + usize::from(score.home < score.away)] = 1.0;
+        let line = Line::of(&seen.base);
+        let groups = seen.features.groups();
+        if self.config.odds == Odds::None {
+            self.state.sums.curve(&groups, line.curvature(), row.kick_off, self.config.half_life);
+            self.state.sums.slope(&groups, line.slope(&outcome), 1.0);
+            self.state.markets += 1.0;
+        } else if closed {
+            self.state.sums.slope(&groups, line.slope(&outcome), self.config.outcome_share);
         }
     }
+}
+
+/// Log-odds of more than 2.5 goals when so many are expected, by Poisson's law.
+fn log_odds_over(total: f64) -> f64 {
+    let under = (-total).exp() * (1.0 + total + 0.5 * total * total);
+    ((1.0 - under) / under).max(1e-6).ln()
 }
 
 /// An artifact, read and its sizes checked.
@@ -262,13 +369,19 @@ impl Pricer for FormPricer {
     fn price(&self, row: &MarketRow, league: LeagueId, now: Time) -> Option<Fair> {
         let fair = self.market.price(row, league, now)?;
         let live = &self.state.live;
-        if row.market != Market::ONE_X_TWO || live.side.is_empty() {
+        let all = self.config.odds == Odds::All;
+        if all && (row.market != Market::ONE_X_TWO || live.side.is_empty()) {
             return Some(fair);
         }
-        let Some((features, base)) = self.look(row, league, now) else { return Some(fair) };
+        let Some(seen) = self.look(row, league, now) else { return Some(fair) };
+        let features = &seen.features;
         let by = [dot(&features.side, &live.side), dot(&features.draw, &live.draw)];
-        let p = probabilities(&moved(&base, by), SELECTIONS_MAX);
-        Some(Fair { probabilities: p.map(Probability::clamped), ..fair })
+        let p = probabilities(&moved(&seen.base, by), SELECTIONS_MAX);
+        let probabilities = match row.market {
+            Market::ONE_X_TWO => p.map(Probability::clamped),
+            market => self.guessed(&seen, p, market),
+        };
+        Some(Fair { probabilities, ..fair })
     }
 
     fn learn(&mut self, as_of: &MarketRow, closing: &MarketRow, league: LeagueId) {
@@ -280,24 +393,29 @@ impl Pricer for FormPricer {
         }
         let Some(close) = close else { return };
         let Some(watched) = self.state.watched.get_mut(&as_of.fixture) else { return };
-        watched.closed = true;
-        let (Some(row), Some((features, base))) = (watched.row, watched.seen.clone()) else {
-            return;
-        };
-        let (before, after) = (coordinates(&base), coordinates(&close));
+        let after = coordinates(&close);
+        watched.closed = Some(after);
+        let (Some(row), Some(seen)) = (watched.row, watched.seen.clone()) else { return };
+        let Seen { features, base, .. } = &seen;
+        let before = coordinates(base);
         let target = [after[0] - before[0], after[1] - before[1]];
         let live = &self.state.live;
         let by = [dot(&features.side, &live.side), dot(&features.draw, &live.draw)];
-        self.state.missed.add(&close, &moved(&base, by), &base);
-        let line = Line::of(&base);
-        let moved_to = moved(&base, target.map(|by| by.clamp(-MOVE_MAX, MOVE_MAX)));
+        self.state.missed.add(&close, &moved(base, by), base);
+        if self.config.odds == Odds::None {
+            return;
+        }
+        let all = self.config.odds == Odds::All;
+        let most = if all { MOVE_MAX } else { MOVE_MAX_GUESSED };
+        let line = Line::of(base);
+        let moved_to = moved(base, target.map(|by| by.clamp(-most, most)));
         let (at, half_life) = (row.kick_off, self.config.half_life);
         let sums = &mut self.state.sums;
         sums.curve(&features.groups(), line.curvature(), at, half_life);
         let close = probabilities(&moved_to, SELECTIONS_MAX);
         sums.slope(&features.groups(), line.slope(&close), 1.0 - self.config.outcome_share);
         self.state.markets += 1.0;
-        self.state.teams.closed(&row, target, after[0]);
+        self.state.teams.closed(&row, if all { target } else { [0.0; 2] }, after[0]);
     }
 
     fn metrics(&self) -> BTreeMap<String, f64> {
@@ -310,6 +428,7 @@ impl Pricer for FormPricer {
 
     fn close_window(&mut self, end: Time) -> Option<Vec<u8>> {
         self.state.missed = Missed::default();
+        self.state.ratings.close_window();
         let market = self.market.close_window(end)?;
         let learned = self.state.markets >= self.config.markets_min;
         let coefficients =

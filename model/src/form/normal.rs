@@ -90,6 +90,11 @@ impl Normal {
         if schema::linear::solve(&mut a, &mut b) { b } else { vec![0.0; n] }
     }
 
+    /// Decayed number of rows.
+    pub fn rows(&self) -> f64 {
+        self.rows
+    }
+
     /// Whether the pieces have the sizes they must have, for sums read from outside.
     pub fn is_sound(&self, columns: usize) -> bool {
         self.columns == columns

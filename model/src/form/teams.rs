@@ -14,8 +14,10 @@ use crate::goals::Goals;
 
 /// Statistics: goals, shots on target, shots, corners.
 pub(crate) const STATISTICS: usize = 4;
+/// What can surprise: the statistics, and red cards.
+pub(crate) const SURPRISES: usize = STATISTICS + 1;
 /// Matches after which a match counts half, one memory each.
-pub(crate) const MEMORIES: [f64; 3] = [4.0, 12.0, 40.0];
+pub(crate) const MEMORIES: [f64; 4] = [1.5, 5.0, 15.0, 40.0];
 /// Matches of no surprise that every mean starts with.
 const PRIOR_MATCHES: f64 = 2.0;
 /// Matches of a league after which one counts half in its habits.
@@ -24,6 +26,10 @@ const LEAGUE_MEMORY: f64 = 150.0;
 const EXPECTED_MIN: f64 = 0.3;
 /// Surprises beyond this count as this.
 const SURPRISE_MAX: f64 = 4.0;
+/// Relative ones.
+const RELATIVE_MAX: f64 = 3.0;
+/// What a summer leaves of surprises and habits.
+const SUMMER_KEEPS: f64 = 0.6;
 /// Share of a match's news that goes into a rating, one rating each: slow, middling, fast.
 pub(crate) const RATING_STEPS: [f64; 3] = [0.03, 0.08, 0.2];
 /// A break longer than this is a summer.
@@ -49,6 +55,11 @@ impl Mean {
         self.weight = self.weight * factor + 1.0;
     }
 
+    fn fade(&mut self, factor: f64) {
+        self.sum *= factor;
+        self.weight *= factor;
+    }
+
     pub fn value(&self) -> f64 {
         self.sum / (self.weight + PRIOR_MATCHES)
     }
@@ -58,8 +69,8 @@ impl Mean {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Team {
     /// Its surprises less its opponents', and both together, by memory and statistic.
-    pub ahead: [[Mean; STATISTICS]; MEMORIES.len()],
-    pub both: [[Mean; STATISTICS]; MEMORIES.len()],
+    pub ahead: [[Mean; SURPRISES]; MEMORIES.len()],
+    pub both: [[Mean; SURPRISES]; MEMORIES.len()],
     /// How its line moved towards it, and the draw's, by memory.
     pub moved: [Mean; MEMORIES.len()],
     pub draw_moved: [Mean; MEMORIES.len()],
@@ -74,6 +85,15 @@ pub(crate) struct Team {
     pub last: Option<Time>,
 }
 
+impl Team {
+    /// A summer passes.
+    fn fade(&mut self) {
+        let surprises = self.ahead.iter_mut().chain(&mut self.both).flatten();
+        let habits = self.moved.iter_mut().chain(&mut self.draw_moved);
+        surprises.chain(habits).for_each(|mean| mean.fade(SUMMER_KEEPS));
+    }
+}
+
 /// One league.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct League {
@@ -83,7 +103,7 @@ pub(crate) struct League {
     /// Closing line of an even match, by step.
     pub home_edge: [Mean; RATING_STEPS.len()],
     /// What the regressions leave over, by statistic.
-    left: [Mean; STATISTICS],
+    left: [Mean; SURPRISES],
 }
 
 /// All teams and leagues, and what statistics to expect.
@@ -99,28 +119,42 @@ impl Default for Teams {
         Self {
             by_id: BTreeMap::default(),
             leagues: BTreeMap::default(),
-            expectations: vec![Normal::new(EXPECTATION_COLUMNS); STATISTICS],
+            expectations: vec![Normal::new(EXPECTATION_COLUMNS); SURPRISES],
         }
     }
 }
 
-fn counts(
-    statistics: Option<&MatchStatistics>,
-    result: &ResultRow,
-) -> [Option<[f64; 2]>; STATISTICS] {
+/// Counts of both sides in all that can surprise.
+pub(crate) fn counts(result: &ResultRow) -> [Option<[f64; 2]>; SURPRISES] {
     let of = |pair: Option<[u8; 2]>| pair.map(|pair| pair.map(f64::from));
     let goals = Some([f64::from(result.score.home), f64::from(result.score.away)]);
+    let statistics = result.statistics.as_ref();
     let get = |take: fn(&MatchStatistics) -> Option<[u8; 2]>| of(statistics.and_then(take));
-    [goals, get(|s| s.shots_on_target), get(|s| s.shots), get(|s| s.corners)]
+    [goals, get(|s| s.shots_on_target), get(|s| s.shots), get(|s| s.corners), get(|s| s.red_cards)]
 }
 
 impl Teams {
-    /// Takes a finished match in, given the goals its closing prices led one to expect.
-    pub fn played(&mut self, row: &FixtureRow, result: &ResultRow, goals: &Goals) {
-        let counted = counts(result.statistics.as_ref(), result);
-        for (statistic, pair) in counted.into_iter().enumerate() {
+    /// Takes a finished match in, given the goals its prices led one to expect. Gives how far each
+    /// count lay from its expectation, relative to it (red cards: as they are).
+    pub fn played(
+        &mut self,
+        row: &FixtureRow,
+        result: &ResultRow,
+        goals: &Goals,
+    ) -> [Option<[f64; 2]>; SURPRISES] {
+        let mut relative = [None; SURPRISES];
+        for (statistic, pair) in counts(result).into_iter().enumerate() {
             let Some(pair) = pair else { continue };
-            let surprise = self.surprise(row, statistic, pair, goals);
+            let expected = self.expected(row, statistic, pair, goals);
+            let surprise = [0, 1].map(|side| {
+                let spread = expected[side].max(EXPECTED_MIN).sqrt();
+                ((pair[side] - expected[side]) / spread).clamp(-SURPRISE_MAX, SURPRISE_MAX)
+            });
+            relative[statistic] = Some([0, 1].map(|side| {
+                let over =
+                    if statistic < STATISTICS { expected[side].max(EXPECTED_MIN) } else { 1.0 };
+                ((pair[side] - expected[side]) / over).clamp(-RELATIVE_MAX, RELATIVE_MAX)
+            }));
             for (side, team) in [row.home, row.away].into_iter().enumerate() {
                 let team = self.by_id.entry(team).or_default();
                 let (own, other) = (surprise[side], surprise[1 - side]);
@@ -130,12 +164,19 @@ impl Teams {
                 }
             }
         }
+        self.points(row, result);
+        relative
+    }
+
+    /// Points and the calendar.
+    fn points(&mut self, row: &FixtureRow, result: &ResultRow) {
         let goals = [result.score.home, result.score.away];
         for (side, team) in [row.home, row.away].into_iter().enumerate() {
             let team = self.by_id.entry(team).or_default();
             team.matches += 1.0;
             if team.last.is_none_or(|last| row.kick_off.since(last) > SUMMER.ms()) {
                 (team.season_matches, team.season_points) = (0.0, 0.0);
+                team.fade();
             }
             team.season_matches += 1.0;
             team.season_points += match goals[side].cmp(&goals[1 - side]) {
@@ -147,8 +188,8 @@ impl Teams {
         }
     }
 
-    /// Both sides' surprises in a statistic; the regression learns from them afterwards.
-    fn surprise(
+    /// What to expect of both sides in a statistic; the regression learns from them afterwards.
+    fn expected(
         &mut self,
         row: &FixtureRow,
         statistic: usize,
@@ -178,10 +219,7 @@ impl Teams {
             let over = 0.5 * (pair[0] + pair[1] - expected[0] - expected[1]) + left;
             league.left[statistic].add(over, LEAGUE_MEMORY);
         }
-        [0, 1].map(|side| {
-            let spread = expected[side].max(EXPECTED_MIN).sqrt();
-            ((pair[side] - expected[side]) / spread).clamp(-SURPRISE_MAX, SURPRISE_MAX)
-        })
+        expected
     }
 
     /// Takes a close in: how far the line moved (home against away, draw against both) and where it
