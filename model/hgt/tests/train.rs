@@ -11,7 +11,7 @@ use tideline_hgt::train::{
 };
 use tideline_hgt::{Config, Edges, Error, NodeType, Output, Relation, Weights};
 
-const FIXTURES: usize = 400;
+const FIXTURES: usize = 240;
 const QUOTES: usize = 2;
 
 fn config(outputs: &[&str]) -> Config {
@@ -32,7 +32,7 @@ fn config(outputs: &[&str]) -> Config {
             NodeType { name: "fixture".into(), width: 3 },
         ],
         relations: vec![relation("quote", "on", "fixture"), relation("fixture", "has", "quote")],
-        hidden: 16,
+        hidden: 8,
         heads: 2,
         layers: 2,
         dropout: 0.05,
@@ -116,11 +116,8 @@ fn entropy(problem: &Problem) -> f64 {
 #[test]
 fn a_planted_rule_is_learned_on_all_three_outputs() {
     let problem = planted();
-    let fitted = run(
-        &config(&["goals", "outcome", "closing"]),
-        &problem,
-        &Settings { steps_max: 300, ..settings() },
-    );
+    let quick = Settings { learning_rate: 0.02, steps_max: 160, check_every: 10, ..settings() };
+    let fitted = run(&config(&["goals", "outcome", "closing"]), &problem, &quick);
     let (first, best) = (&fitted.history[0].validate, fitted.history.iter());
     let best = best.min_by(|a, b| a.validate_loss.total_cmp(&b.validate_loss)).unwrap();
     assert_eq!(best.step, fitted.best_step);
@@ -241,7 +238,7 @@ fn a_warm_start_begins_where_training_stopped_and_goes_on() {
     assert!(second.validate_loss < first.validate_loss);
     assert_eq!(second.validate_loss_start, first.validate_loss_start);
 
-    let other = Config { hidden: 8, ..config };
+    let other = Config { hidden: 12, ..config };
     let refused = fit(&other, Some(&first.weights), &problem, &short, &mut { go_on });
     assert!(matches!(refused, Err(Error::Weights(_))), "{refused:?}");
 }
@@ -259,7 +256,7 @@ fn a_learning_rate_that_overflows_leaves_usable_weights() {
 fn a_sweep_tries_all_and_sorts_the_best_first() {
     let (config, problem) = (config(&["outcome"]), planted());
     let short = Settings { steps_max: 20, ..settings() };
-    let grid = Grid { learning_rates: vec![1e-6, 1e-2], hiddens: vec![8, 16], dropouts: vec![] };
+    let grid = Grid { learning_rates: vec![1e-6, 1e-2], hiddens: vec![4, 8], dropouts: vec![] };
     let mut best: Option<Fitted> = None;
     let trials = sweep(&config, &problem, &short, &grid, &mut |trial, fitted| {
         assert_eq!(trial.validate_loss, fitted.validate_loss);
@@ -297,7 +294,8 @@ fn refusal(change: impl Fn(&mut Config, &mut Problem, &mut Settings)) -> String 
 
 #[test]
 fn settings_out_of_bounds_are_refused_with_advice() {
-    let changes: [(&str, fn(&mut Settings)); 9] = [
+    type Change = fn(&mut Settings);
+    let changes: [(&str, Change); 9] = [
         ("learning_rate is 0: choose above 0 up to 1", |it| it.learning_rate = 0.0),
         ("learning_rate is NaN: choose above 0 up to 1", |it| it.learning_rate = f64::NAN),
         ("weight_decay is -1: choose 0 to 1", |it| it.weight_decay = -1.0),
@@ -320,7 +318,8 @@ fn settings_out_of_bounds_are_refused_with_advice() {
 
 #[test]
 fn problems_that_cannot_be_learned_are_refused_with_advice() {
-    let changes: [(&str, fn(&mut Config, &mut Problem)); 10] = [
+    type Change = fn(&mut Config, &mut Problem);
+    let changes: [(&str, Change); 10] = [
         ("no output called outcome", |config, _| config.outputs[0].name = "price".into()),
         ("make it 2 wide on the target type", |config, _| config.outputs[0].width = 3),
         ("count from 0", |_, problem| problem.target_type = 2),

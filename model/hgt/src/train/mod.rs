@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use burn::backend::autodiff::Autodiff;
-use burn_flex::Flex;
+use burn_flex::{Flex, FlexDevice};
 use serde::{Deserialize, Serialize};
 
 use crate::{Config, Edges, Error, Graph, Hgt, Mode, Result, Topology, Weights};
@@ -159,7 +159,7 @@ pub fn fit(
     let heads = problem.check(config)?;
     let start = match warm {
         Some(warm) => warmed(config, warm)?,
-        None => config.init::<Flex>(&Default::default(), settings.seed)?.weights()?,
+        None => fresh(config, settings.seed)?,
     };
     let topology = Arc::new(Topology::new(config, &problem.counts, &problem.edges)?);
     run(&Task { config, topology, problem, heads, settings, start }, progress)
@@ -170,7 +170,12 @@ pub(crate) fn run(
     task: &Task<'_>,
     progress: &mut dyn FnMut(&Check) -> ControlFlow<()>,
 ) -> Result<Fitted> {
-    steps::fit_on::<Autodiff<Flex>>(task, &Default::default(), progress)
+    steps::fit_on::<Autodiff<Flex>>(task, &FlexDevice, progress)
+}
+
+/// New weights.
+pub(crate) fn fresh(config: &Config, seed: u64) -> Result<Weights> {
+    config.init::<Flex>(&FlexDevice, seed)?.weights()
 }
 
 /// Warm weights under this configuration.
@@ -198,7 +203,7 @@ pub fn predict(
     features: &[Vec<f32>],
     edges: &[Edges],
 ) -> Result<Vec<Vec<f32>>> {
-    let device = Default::default();
+    let device = FlexDevice;
     let graph: Graph<Flex> = Graph::new(weights.config(), counts, features, edges, &device)?;
     let model: Hgt<Flex> = weights.init(&device)?;
     Ok(model.forward(&graph, Mode::Inference)?.into_iter().map(steps::numbers).collect())

@@ -82,7 +82,7 @@ pub struct Rates {
 /// assert!((back[0] - 0.4).abs() < 1e-6 && (back[1] + 0.3).abs() < 1e-6);
 /// ```
 pub fn coordinates(line: [f32; 3]) -> [f32; MOVES] {
-    [line[0] - line[2], line[1] - (line[0] + line[2]) / 2.0]
+    [line[0] - line[2], line[1] - f32::midpoint(line[0], line[2])]
 }
 
 /// A line moved along its two coordinates; the inverse of [`coordinates`] but for a constant.

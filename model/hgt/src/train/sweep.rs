@@ -3,12 +3,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use burn_flex::Flex;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use super::settings::Settings;
-use super::{Fitted, Task, run};
+use super::{Fitted, Task, fresh, run};
 use crate::{Config, Error, Result, Topology};
 
 /// Most combinations of one sweep.
@@ -66,7 +65,7 @@ pub fn sweep(
     let topology = Arc::new(Topology::new(config, &problem.counts, &problem.edges)?);
     let mut trials = Vec::with_capacity(all.len());
     for (config, settings) in &all {
-        let start = config.init::<Flex>(&Default::default(), settings.seed)?.weights()?;
+        let start = fresh(config, settings.seed)?;
         let topology = topology.clone();
         let task = Task { config, topology, problem, heads, settings, start };
         let fitted = run(&task, &mut |_| ControlFlow::Continue(()))?;
