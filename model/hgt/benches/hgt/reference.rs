@@ -87,8 +87,12 @@ pub fn config() -> Config {
 impl Reference {
     /// The same one every time.
     pub fn new() -> Self {
+        Self::with(NODES.map(|(_, count)| count))
+    }
+
+    /// One with these numbers of nodes.
+    pub fn with(counts: [usize; 5]) -> Self {
         let mut random = Random(20_190_701);
-        let counts = NODES.map(|(_, count)| count);
         let [fixtures, teams, books, leagues, quotes] = counts;
         let features = counts
             .iter()

@@ -7,8 +7,10 @@
 //! result is that of the full forward over the graph with those nodes and edges in it.
 
 mod build;
+mod layout;
 mod neighbourhood;
 mod reprice;
+mod step;
 
 use std::sync::Arc;
 

@@ -406,7 +406,8 @@ impl Block<'_> {
         let gate = shared.weights.gate[self.kind];
         let own = &shared.states_of(self.kind)[self.rows.start * hidden..self.rows.end * hidden];
         for (state, own) in self.states.iter_mut().zip(own) {
-            *state = gate.mul_add(*state - *own, *own);
+            // No fused instruction: outside the kernels that would be a call a number.
+            *state = *own + gate * (*state - *own);
         }
     }
 }
