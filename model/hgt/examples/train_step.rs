@@ -92,6 +92,7 @@ fn main() -> Result<()> {
     for time in &times[1..] {
         println!("{STEPS} steps and a check: {time:?}");
     }
+    println!("validation loss, all digits: {}", fitted.validate_loss);
     let at = Instant::now();
     predict(&fitted.weights, &problem.counts, &problem.features, &problem.edges)?;
     println!("predict, with sorting: {:?}", at.elapsed());

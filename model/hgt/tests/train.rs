@@ -244,12 +244,21 @@ fn a_warm_start_begins_where_training_stopped_and_goes_on() {
 }
 
 #[test]
-fn a_learning_rate_that_overflows_leaves_usable_weights() {
-    let (config, problem) = (config(&["outcome", "goals"]), planted());
+fn numbers_that_overflow_end_the_training_and_leave_the_best_weights() {
+    let (config, mut problem) = (config(&["outcome", "goals"]), planted());
+    problem.features[1][0] = 1e21;
     let wild = Settings { learning_rate: 1.0, patience: 1000, steps_max: 60, ..settings() };
     let fitted = run(&config, &problem, &wild);
-    assert!(fitted.weights.values().iter().all(|it| it.is_finite()));
-    assert!(fitted.validate_loss <= fitted.validate_loss_start);
+    assert_eq!(fitted.stop, Stop::Diverged);
+    assert!(fitted.history.len() < 10 && fitted.validate_loss <= fitted.validate_loss_start);
+    let outputs = predict(&fitted.weights, &problem.counts, &problem.features, &problem.edges);
+    assert!(outputs.unwrap().iter().flatten().all(|it| it.is_finite()));
+
+    let wrong = vec![1e25; fitted.weights.values().len()];
+    let wrong = Weights::new(config.clone(), wrong).unwrap();
+    let refused =
+        fit(&config, Some(&wrong), &problem, &wild, &mut |_| panic!("nothing is trained"));
+    assert!(refused.unwrap_err().to_string().contains("scale features"));
 }
 
 #[test]

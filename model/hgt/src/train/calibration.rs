@@ -11,31 +11,63 @@ use super::problem::MOVES;
 pub const CALIBRATION_MAX: f32 = 1.5;
 /// Spread of the belief, before any row is seen, that the factor is 1.
 const PRIOR_SPREAD: f64 = 0.5;
+const PRECISION: f64 = 1.0 / (PRIOR_SPREAD * PRIOR_SPREAD);
 /// Rounds over both coordinates; the loss is convex, and a few steps end where many do.
 const ROUNDS: usize = 12;
+
+/// Most times that a step which made it worse is halved: far enough from its minimum a convex
+/// function is so flat that Newton's step goes past it.
+const HALVINGS_MAX: usize = 20;
 
 /// Factors on the outcome output `moves` (rows x 2) that minimise cross-entropy, summed by weight,
 /// plus the prior: by coordinate, Newton's step, kept within `0..=`[`CALIBRATION_MAX`].
 pub(crate) fn calibrate(objective: &Objective<'_>, moves: &[f32]) -> [f32; MOVES] {
-    let precision = 1.0 / (PRIOR_SPREAD * PRIOR_SPREAD);
     let mut factors = [1.0_f64; MOVES];
+    let mut here = cost(objective, moves, factors);
     for _ in 0..ROUNDS {
         for axis in 0..MOVES {
-            let (mut slope, mut curvature) = (precision * (factors[axis] - 1.0), precision);
-            for &(at, row) in objective.rows() {
-                let output = [f64::from(moves[at * MOVES]), f64::from(moves[at * MOVES + 1])];
-                let by = [factors[0] * output[0], factors[1] * output[1]];
-                let (chances, _) = probabilities(row.base, by);
-                let apart = [0, 1, 2].map(|it| chances[it] - f64::from(row.truth[it]));
-                let weight = f64::from(row.weight);
-                slope += weight * along(apart)[axis] * output[axis];
-                curvature += weight * variance(chances, axis) * output[axis] * output[axis];
+            let step = newton(objective, moves, factors, axis);
+            let mut next = factors;
+            next[axis] = (factors[axis] - step).clamp(0.0, f64::from(CALIBRATION_MAX));
+            for _ in 0..HALVINGS_MAX {
+                let there = cost(objective, moves, next);
+                if there <= here {
+                    (factors, here) = (next, there);
+                    break;
+                }
+                next[axis] = f64::midpoint(next[axis], factors[axis]);
             }
-            let next = factors[axis] - slope / curvature;
-            factors[axis] = next.clamp(0.0, f64::from(CALIBRATION_MAX));
         }
     }
     factors.map(|it| it as f32)
+}
+
+/// What is minimised.
+fn cost(objective: &Objective<'_>, moves: &[f32], factors: [f64; MOVES]) -> f64 {
+    let mut sum: f64 = factors.iter().map(|it| 0.5 * PRECISION * (it - 1.0).powi(2)).sum();
+    for &(at, row) in objective.rows() {
+        let (_, logs) = probabilities(row.base, scaled(moves, at, factors));
+        let inner: f64 = (0..3).map(|it| f64::from(row.truth[it]) * logs[it]).sum();
+        sum -= f64::from(row.weight) * inner;
+    }
+    sum
+}
+
+/// Slope over curvature along one factor.
+fn newton(objective: &Objective<'_>, moves: &[f32], factors: [f64; MOVES], axis: usize) -> f64 {
+    let (mut slope, mut curvature) = (PRECISION * (factors[axis] - 1.0), PRECISION);
+    for &(at, row) in objective.rows() {
+        let (chances, _) = probabilities(row.base, scaled(moves, at, factors));
+        let apart = [0, 1, 2].map(|it| chances[it] - f64::from(row.truth[it]));
+        let (weight, output) = (f64::from(row.weight), f64::from(moves[at * MOVES + axis]));
+        slope += weight * along(apart)[axis] * output;
+        curvature += weight * variance(chances, axis) * output * output;
+    }
+    slope / curvature
+}
+
+fn scaled(moves: &[f32], row: usize, factors: [f64; MOVES]) -> [f64; MOVES] {
+    [0, 1].map(|it| factors[it] * f64::from(moves[row * MOVES + it]))
 }
 
 /// Variance of a coordinate's direction under the distribution: how fast its slope changes.
@@ -77,6 +109,8 @@ mod tests {
 
     #[test]
     fn factors_stay_within_their_bounds() {
+        let wild = fitted(2_000, [0.02, 0.02], 60.0);
+        assert!(wild.iter().all(|it| (*it - 0.02).abs() < 0.01), "{wild:?}");
         assert_eq!(fitted(20_000, [-1.0, 3.0], 0.5), [0.0, CALIBRATION_MAX]);
     }
 }

@@ -42,7 +42,7 @@ pub enum Role {
     Context,
     /// The weights are fitted to it.
     Train,
-    /// Says when to stop; must come later than every training row.
+    /// Says when to stop. Nothing here knows of time: choose rows later than all training rows.
     Validate,
 }
 

@@ -50,7 +50,7 @@ impl Default for Settings {
             learning_rate: 3e-3,
             weight_decay: 1e-2,
             steps_max: 400,
-            patience: 10,
+            patience: 20,
             check_every: 5,
             closing_weight: 0.05,
             goals_weight: 0.1,

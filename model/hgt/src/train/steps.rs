@@ -15,7 +15,7 @@ use super::objective::{Objective, Outputs};
 use super::problem::{MOVES, Role};
 use super::{Check, Fitted, Stop, Task};
 use crate::kernels::mix;
-use crate::{Graph, Hgt, HgtBackend, Mode, Result, Weights};
+use crate::{Error, Graph, Hgt, HgtBackend, Mode, Result, Weights};
 
 /// A tensor's numbers, row-major.
 pub(crate) fn numbers<B: Backend, const N: usize>(tensor: Tensor<B, N>) -> Vec<f32> {
@@ -93,6 +93,13 @@ where
         let mut weights = self.task.start.clone();
         let mut adam = Adam::new(decays(&weights));
         let (check, outputs) = self.check(0, &weights)?;
+        if !(check.train_loss + check.validate_loss).is_finite() {
+            return Err(Error::Problem(
+                "outputs overflow before the first step: scale features to about 1, and do not \
+                 start from weights that diverged"
+                    .into(),
+            ));
+        }
         let mut best = Best { weights: weights.clone(), outputs, check };
         let mut history = vec![check];
         if progress(&check).is_break() {
