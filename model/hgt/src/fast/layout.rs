@@ -148,11 +148,9 @@ impl<'a> Layout<'a> {
             let ending: Vec<usize> = relations.filter(|it| it.1.1 == kind).map(|it| it.0).collect();
             let relations =
                 ending.into_iter().filter_map(|it| self.relation(layer, it, &keys)).collect();
-            kinds.push(LocalKind {
-                kind,
-                targets: group.iter().map(|it| it.1).collect(),
-                relations,
-            });
+            let targets: Vec<u32> = group.iter().map(|it| it.1).collect();
+            let query = vec![0.0; targets.len() * self.builder.fast.schema.hidden];
+            kinds.push(LocalKind { kind, targets, query, relations });
         }
         LocalLayer { kinds }
     }

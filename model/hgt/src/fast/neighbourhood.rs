@@ -72,6 +72,8 @@ pub(super) struct LocalKind {
     pub kind: usize,
     /// Slot by target.
     pub targets: Vec<u32>,
+    /// Queries of the last call: targets x hidden.
+    pub query: Vec<f32>,
     pub relations: Vec<LocalRelation>,
 }
 
@@ -138,6 +140,8 @@ impl Neighbourhood {
         let edges: usize = relations
             .map(|it| it.key_value.len() + it.start.len() + 2 * it.source.len() + 2 * it.live.len())
             .sum();
+        let queries = self.layers.iter().flat_map(|it| &it.kinds).map(|it| it.query.len());
+        let edges = edges + queries.sum::<usize>();
         let tables: usize = self.tables.iter().map(|it| it.states.len()).sum();
         let features: usize = self.inputs.iter().map(|it| it.features.len()).sum();
         (edges + tables + features) * size_of::<f32>()

@@ -13,14 +13,16 @@ use crate::kernels::gemm::{Matrix, MatrixMut, Shape, Start, product};
 pub struct Scratch {
     /// Targets of a type that are computed again, by their place.
     pub(super) picked: Vec<u32>,
-    /// Their states before the layer: rows x hidden.
-    pub(super) own: Vec<f32>,
+    /// Of the picked targets: rows x hidden.
     pub(super) query: Vec<f32>,
     pub(super) message: Vec<f32>,
     /// Rows x heads x hidden.
     pub(super) wide: Vec<f32>,
     /// Rows x heads.
     pub(super) constant: Vec<f32>,
+    /// Greatest score, then one over the sum of a softmax: rows x heads.
+    pub(super) extreme: Vec<f32>,
+    pub(super) inverse: Vec<f32>,
     /// Features or states, and products of them, rows gathered.
     pub(super) gathered: Vec<f32>,
     pub(super) made: Vec<f32>,

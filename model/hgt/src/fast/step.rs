@@ -4,13 +4,15 @@
 //! A target is computed again when its own state or that of a source changed. Those targets are
 //! gathered into consecutive rows, so that a product runs over all of them at once.
 
+use pulp::{Simd, WithSimd};
+
 use super::neighbourhood::{FIXED, LocalKind, LocalRelation, Table};
 use super::reprice::{Scratch, sized};
 use super::{Fast, Folded};
 use crate::kernels::edges::{AddHeads, DotHeads, Segments};
 use crate::kernels::gemm::{Matrix, MatrixMut, Shape, Start, product};
 use crate::kernels::launch;
-use crate::kernels::pointwise::{exp, gelu};
+use crate::kernels::pointwise::{exp_negative, gelu};
 use crate::kernels::wide::{AddWide, DotWide};
 use crate::plan::Side;
 
@@ -51,7 +53,7 @@ impl Step<'_> {
         for relation in &mut kind.relations {
             self.key_values(relation, all);
         }
-        self.queries(kind);
+        self.queries(kind, all);
         for (at, relation) in kind.relations.iter().enumerate() {
             self.edges(at, relation);
             self.scores(at, relation);
@@ -109,25 +111,37 @@ impl Step<'_> {
         }
     }
 
-    /// States and queries of the picked targets.
-    fn queries(&mut self, kind: &LocalKind) {
+    /// Queries of the picked targets; made again where their own states changed.
+    fn queries(&mut self, kind: &mut LocalKind, all: bool) {
         let hidden = self.fast.schema.hidden;
-        let Scratch { picked, own, query, message, .. } = &mut *self.scratch;
-        own.clear();
-        for at in &*picked {
-            let slot = kind.targets[*at as usize] as usize;
-            own.extend_from_slice(&self.table.states[slot * hidden..][..hidden]);
+        let Scratch { picked, query, message, gathered, made, rows, .. } = &mut *self.scratch;
+        gathered.clear();
+        rows.clear();
+        for &at in &*picked {
+            let slot = kind.targets[at as usize] as usize;
+            if all || self.table.changed[slot] {
+                gathered.extend_from_slice(&self.table.states[slot * hidden..][..hidden]);
+                rows.push(at);
+            }
         }
         let (matrix, bias) = self.folded.weights().query(kind.kind, hidden);
+        let made = sized(made, gathered.len());
         product(
             self.fast.arch,
-            Shape { rows: picked.len(), depth: hidden, columns: hidden },
-            Matrix { values: own, stride: hidden },
+            Shape { rows: rows.len(), depth: hidden, columns: hidden },
+            Matrix { values: gathered, stride: hidden },
             Matrix { values: matrix, stride: hidden },
             Start::Bias(bias),
-            MatrixMut { values: sized(query, own.len()), stride: hidden },
+            MatrixMut { values: &mut *made, stride: hidden },
         );
-        sized(message, own.len()).fill(0.0);
+        for (at, made) in rows.iter().zip(made.chunks_exact(hidden)) {
+            kind.query[*at as usize * hidden..][..hidden].copy_from_slice(made);
+        }
+        let length = picked.len() * hidden;
+        for (at, query) in picked.iter().zip(sized(query, length).chunks_exact_mut(hidden)) {
+            query.copy_from_slice(&kind.query[*at as usize * hidden..][..hidden]);
+        }
+        sized(message, length).fill(0.0);
     }
 
     /// The edges to the picked targets, one target after the other.
@@ -208,31 +222,18 @@ impl Step<'_> {
         }
     }
 
-    /// Softmax by target and head over the edges of all relations.
+    /// Softmax by target and head over the edges of all relations, up to the division by the sum:
+    /// that is cheaper on the message.
     fn softmax(&mut self, relations: usize) {
         let heads = self.fast.schema.heads;
-        let Scratch { picked, constant, edges, .. } = &mut *self.scratch;
-        let (edges, rows) = (&mut edges[..relations], picked.len());
-        let extremes = sized(constant, rows * heads);
-        extremes.fill(f32::NEG_INFINITY);
-        for edges in &*edges {
-            edges.each(heads, extremes, |extreme, score| *extreme = extreme.max(score));
-        }
-        for edges in &mut *edges {
-            edges.each_mut(heads, extremes, |extreme, score| *score -= extreme);
-            let length = edges.source.len() * heads;
-            exp(self.fast.arch, &mut edges.scores[..length]);
-        }
-        let sums = extremes;
-        sums.fill(0.0);
-        for edges in &*edges {
-            edges.each(heads, sums, |sum, score| *sum += score);
-        }
-        for sum in sums.iter_mut() {
-            *sum = 1.0 / *sum;
-        }
-        for edges in &mut *edges {
-            edges.each_mut(heads, sums, |sum, score| *score *= sum);
+        let Scratch { picked, extreme, inverse, edges, .. } = &mut *self.scratch;
+        let length = picked.len() * heads;
+        let (edges, extreme, sums) =
+            (&mut edges[..relations], sized(extreme, length), sized(inverse, length));
+        if heads == 4 {
+            self.fast.arch.dispatch(Softmax::<4> { heads, edges, extreme, sums });
+        } else {
+            self.fast.arch.dispatch(Softmax::<0> { heads, edges, extreme, sums });
         }
     }
 
@@ -287,14 +288,22 @@ impl Step<'_> {
         }
     }
 
-    /// GELU, output matrix, gate and residual; the new states go to their slots.
+    /// Division by the softmax's sum, GELU, output matrix, gate and residual; the new states go to
+    /// their slots.
     fn finish(&mut self, kind: &LocalKind, after: &mut Table) {
-        let hidden = self.fast.schema.hidden;
-        let Scratch { picked, own, query, message, made, .. } = &mut *self.scratch;
+        let (hidden, heads) = (self.fast.schema.hidden, self.fast.schema.heads);
+        let Scratch { picked, query, message, made, inverse, .. } = &mut *self.scratch;
         let length = picked.len() * hidden;
+        let message = &mut message[..length];
+        let by_head = message.chunks_exact_mut(hidden / heads).zip(&inverse[..]);
+        for (message, inverse) in by_head {
+            for message in message {
+                *message *= *inverse;
+            }
+        }
         // The queries have been used.
         let active = &mut query[..length];
-        gelu(self.fast.arch, &message[..length], active);
+        gelu(self.fast.arch, message, active);
         let (matrix, bias) = self.folded.weights().out(kind.kind, hidden);
         let made = sized(made, length);
         product(
@@ -306,9 +315,9 @@ impl Step<'_> {
             MatrixMut { values: &mut *made, stride: hidden },
         );
         let gate = self.folded.gate[kind.kind];
-        let rows = made.chunks_exact(hidden).zip(own.chunks_exact(hidden));
-        for (at, (made, own)) in picked.iter().zip(rows) {
+        for (at, made) in picked.iter().zip(made.chunks_exact(hidden)) {
             let slot = kind.targets[*at as usize] as usize;
+            let own = &self.table.states[slot * hidden..][..hidden];
             let states = &mut after.states[slot * hidden..][..hidden];
             for (state, (made, own)) in states.iter_mut().zip(made.iter().zip(own)) {
                 *state = *own + gate * (*made - *own);
@@ -318,30 +327,54 @@ impl Step<'_> {
     }
 }
 
-impl Edges {
-    /// Calls with the target's number and the score, by head.
-    fn each(&self, heads: usize, by_target: &mut [f32], mut call: impl FnMut(&mut f32, f32)) {
-        let targets = by_target.chunks_exact_mut(heads).zip(self.start.windows(2));
-        for (numbers, range) in targets {
-            let scores = &self.scores[range[0] as usize * heads..range[1] as usize * heads];
-            for edge in scores.chunks_exact(heads) {
-                for (number, score) in numbers.iter_mut().zip(edge) {
-                    call(number, *score);
+/// Scores to e^(score - greatest), and one over their sums. `H` is the number of heads where it is
+/// not 0.
+struct Softmax<'a, const H: usize> {
+    heads: usize,
+    edges: &'a mut [Edges],
+    /// Targets x heads.
+    extreme: &'a mut [f32],
+    /// Targets x heads, written; 0 where there is no edge.
+    sums: &'a mut [f32],
+}
+
+impl<const H: usize> WithSimd for Softmax<'_, H> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let heads = if H == 0 { self.heads } else { H };
+        let by_target = self.extreme.chunks_exact_mut(heads).zip(self.sums.chunks_exact_mut(heads));
+        for (target, (extreme, sums)) in by_target.enumerate() {
+            extreme.fill(f32::NEG_INFINITY);
+            sums.fill(0.0);
+            for edges in &mut *self.edges {
+                for edge in edges.of(target, heads).chunks_exact(heads) {
+                    for head in 0..heads {
+                        extreme[head] = extreme[head].max(edge[head]);
+                    }
                 }
+            }
+            for edges in &mut *self.edges {
+                for edge in edges.of(target, heads).chunks_exact_mut(heads) {
+                    for head in 0..heads {
+                        edge[head] = exp_negative(edge[head] - extreme[head]);
+                        sums[head] += edge[head];
+                    }
+                }
+            }
+            for sum in sums {
+                *sum = if *sum > 0.0 { 1.0 / *sum } else { 0.0 };
             }
         }
     }
+}
 
-    /// The same, to change scores.
-    fn each_mut(&mut self, heads: usize, by_target: &[f32], mut call: impl FnMut(f32, &mut f32)) {
-        let targets = by_target.chunks_exact(heads).zip(self.start.windows(2));
-        for (numbers, range) in targets {
-            let scores = &mut self.scores[range[0] as usize * heads..range[1] as usize * heads];
-            for edge in scores.chunks_exact_mut(heads) {
-                for (number, score) in numbers.iter().zip(edge) {
-                    call(*number, score);
-                }
-            }
-        }
+impl Edges {
+    /// Scores of one target's edges.
+    #[inline(always)]
+    fn of(&mut self, target: usize, heads: usize) -> &mut [f32] {
+        let (begin, end) = (self.start[target] as usize, self.start[target + 1] as usize);
+        &mut self.scores[begin * heads..end * heads]
     }
 }

@@ -82,11 +82,6 @@ impl WithSimd for Exp<'_> {
     }
 }
 
-/// e^x of numbers that are not above 0.
-pub(crate) fn exp(arch: Arch, x: &mut [f32]) {
-    arch.dispatch(Exp(x));
-}
-
 /// A relation's share of a block's edges: first edge by row, and a number an edge and head.
 pub(crate) struct Part<'a> {
     /// First edge by row of the block, and the end of the last.
@@ -125,7 +120,7 @@ pub(crate) fn softmax(arch: Arch, parts: &mut [Part<'_>], rows: usize, heads: us
         }
     }
     for part in &mut *parts {
-        exp(arch, part.values);
+        arch.dispatch(Exp(part.values));
     }
     for row in 0..rows {
         let sums = &mut extreme;
