@@ -1,11 +1,11 @@
-//! The reference training step, beside PyTorch in the same run.
+//! The reference training step, beside `PyTorch` in the same run.
 //!
 //!     cargo bench --bench hgt [-- --python PATH] [--rounds 3] [--steps 5] [--threads 2]
 //!
 //! A step is forward, mean cross-entropy, backward and Adam over the whole reference graph. With
 //! `--python` (an interpreter with torch, torch-geometric and numpy) the same weights first give
 //! outputs and gradients on all three sides, which are compared; then every round runs this crate,
-//! torch-geometric's `HGTConv` and plain PyTorch after each other, each in a process of its own, on
+//! torch-geometric's `HGTConv` and plain `PyTorch` after each other, each in a process of its own, on
 //! the same number of threads. Fails when outputs or gradients differ; says when a limit is missed.
 
 #![allow(clippy::print_stdout, reason = "a benchmark reports on standard output")]
@@ -35,7 +35,7 @@ type Trained = Autodiff<Flex>;
 
 /// Greatest share of `HGTConv`'s time.
 const HGTCONV_SHARE_MAX: f64 = 0.15;
-/// Greatest share of plain PyTorch's time.
+/// Greatest share of plain `PyTorch`'s time.
 const PLAIN_SHARE_MAX: f64 = 0.5;
 /// Greatest share of either's peak memory.
 const MEMORY_SHARE_MAX: f64 = 0.2;

@@ -29,6 +29,54 @@ pub use neighbourhood::{Live, Neighbourhood};
 pub use reprice::Scratch;
 
 /// A trained model, folded and ready to price on one thread.
+///
+/// ```
+/// use burn_flex::Flex;
+/// use tideline_hgt::fast::{Fast, Node, Scratch};
+/// use tideline_hgt::{Config, Edges, Graph, Hgt, NodeType, Output, Relation};
+///
+/// let config = Config {
+///     node_types: vec![
+///         NodeType { name: "fixture".into(), width: 2 },
+///         NodeType { name: "team".into(), width: 1 },
+///     ],
+///     relations: vec![Relation {
+///         source: "team".into(),
+///         name: "plays".into(),
+///         target: "fixture".into(),
+///     }],
+///     hidden: 8,
+///     heads: 2,
+///     layers: 2,
+///     dropout: 0.0,
+///     outputs: vec![Output {
+///         name: "outcome".into(),
+///         node_type: "fixture".into(),
+///         width: 3,
+///         zero_start: false,
+///     }],
+/// };
+/// let device = Default::default();
+/// let model: Hgt<Flex> = config.init(&device, 1)?;
+/// // At window close: two fixtures of two teams.
+/// let features = [vec![0.1, 0.2, 0.3, 0.4], vec![1.0, -1.0]];
+/// let edges = [Edges { sources: vec![0, 1], targets: vec![0, 1] }];
+/// let graph = Graph::new(&config, &[2, 2], &features, &edges, &device)?;
+/// let fast = Fast::new(&model.weights()?)?;
+/// let cache = fast.cache(&graph)?;
+/// // A new fixture of team 1, whose features then change.
+/// let mut builder = fast.neighbourhood(&cache)?;
+/// let fixture = builder.add(0, &[0.5, 0.5])?;
+/// builder.edge(0, Node::Cached { kind: 1, row: 1 }, fixture)?;
+/// let mut near = builder.finish(fixture)?;
+/// let mut scratch = Scratch::default();
+/// let before = fast.reprice(&mut scratch, &mut near).to_vec();
+/// near.set_features(fixture, &[0.6, 0.5])?;
+/// let after = fast.reprice(&mut scratch, &mut near);
+/// assert_eq!(after.len(), 3);
+/// assert_ne!(after, before);
+/// # Ok::<(), tideline_hgt::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Fast {
     arch: Arch,

@@ -30,7 +30,7 @@ fn erf(x: f64) -> f64 {
     sum * (-x * x).exp() * 2.0 / std::f64::consts::PI.sqrt()
 }
 
-/// `x W + b` with W: x.len() x out, rows `stride` apart.
+/// `x W + b` with W: as many rows as x is long, `stride` apart.
 fn linear(x: &[f64], weight: &[f64], stride: usize, bias: &[f64]) -> Vec<f64> {
     let mut out = bias.to_vec();
     for (x, row) in x.iter().zip(weight.chunks(stride)) {
