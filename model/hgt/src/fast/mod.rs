@@ -61,7 +61,7 @@ pub use reprice::Scratch;
 /// // At window close: two fixtures of two teams.
 /// let features = [vec![0.1, 0.2, 0.3, 0.4], vec![1.0, -1.0]];
 /// let edges = [Edges { sources: vec![0, 1], targets: vec![0, 1] }];
-/// let graph = Graph::new(&config, &[2, 2], &features, &edges, &device)?;
+/// let graph = Graph::<Flex>::new(&config, &[2, 2], &features, &edges, &device)?;
 /// let fast = Fast::new(&model.weights()?)?;
 /// let cache = fast.cache(&graph)?;
 /// // A new fixture of team 1, whose features then change.
