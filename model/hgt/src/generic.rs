@@ -59,7 +59,7 @@ pub(crate) fn layer<B: Backend>(
 ) -> Tensor<B, 2> {
     let hidden = work.schema.hidden;
     let device = states.device();
-    let folded = parameters.fold(&work.schema, &device);
+    let folded = parameters.fold(&work.schema, &device, Tensor::matmul);
     let mut tables = Vec::new();
     for (kind, &count) in work.topology.counts().iter().enumerate() {
         if work.plan.outputs[kind].is_none() || count == 0 {

@@ -21,10 +21,15 @@
 )]
 
 mod config;
+#[cfg(feature = "kernels-on-a-device")]
+mod cuda;
+mod device;
 mod error;
 pub mod fast;
 mod generic;
 mod graph;
+#[cfg(feature = "kernels-on-a-device")]
+mod kept;
 mod kernels;
 mod model;
 mod operation;
@@ -34,6 +39,12 @@ pub mod train;
 mod weights;
 
 pub use config::{Config, NodeType, Output, PARTS_MAX, Relation, WIDTH_MAX};
+#[cfg(feature = "cuda")]
+pub use cuda::Cuda;
+#[cfg(feature = "vulkan-check")]
+#[doc(hidden)]
+pub use cuda::VulkanCheck;
+pub use device::{Chosen, Device, DeviceChoice, OnBackend, TrainingBackend};
 pub use error::{Error, Result};
 pub use graph::Graph;
 pub use model::{Hgt, HgtLayer, HgtOutput, Mode};

@@ -164,7 +164,13 @@ pub(crate) struct Folded<B: Backend> {
 }
 
 impl<B: Backend> HgtLayer<B> {
-    pub(crate) fn fold(&self, schema: &Schema, device: &B::Device) -> Folded<B> {
+    /// `product` multiplies stacks of matrices.
+    pub(crate) fn fold(
+        &self,
+        schema: &Schema,
+        device: &B::Device,
+        product: impl Fn(Tensor<B, 3>, Tensor<B, 3>) -> Tensor<B, 3>,
+    ) -> Folded<B> {
         let (hidden, heads) = (schema.hidden, schema.heads);
         let (types, relations) = (schema.widths.len(), schema.relations.len());
         let (width, rows) = (hidden / heads, hidden + 1);
@@ -179,10 +185,11 @@ impl<B: Backend> HgtLayer<B> {
             Tensor::from_data(TensorData::new(sources, [relations]), device);
         let all = all.select(0, sources);
         let apply = |tensor: Tensor<B, 3>, matrix: Tensor<B, 4>| {
-            tensor
-                .reshape([relations, rows, heads, width])
-                .swap_dims(1, 2)
-                .matmul(matrix)
+            let by_head = tensor.reshape([relations, rows, heads, width]).swap_dims(1, 2);
+            let (stack, square) =
+                ([relations * heads, rows, width], [relations * heads, width, width]);
+            product(by_head.reshape(stack), matrix.reshape(square))
+                .reshape([relations, heads, rows, width])
                 .swap_dims(1, 2)
                 .reshape([relations, rows, hidden])
         };
@@ -255,7 +262,12 @@ impl<B: Backend> Hgt<B> {
     }
 
     /// Outputs from the last states.
-    fn read(&self, graph: &Graph<B>, states: &Tensor<B, 2>) -> Vec<Tensor<B, 2>> {
+    fn read(
+        &self,
+        graph: &Graph<B>,
+        states: &Tensor<B, 2>,
+        product: impl Fn(Tensor<B, 3>, Tensor<B, 3>) -> Tensor<B, 3>,
+    ) -> Vec<Tensor<B, 2>> {
         let Some(last) = graph.plans.last() else { return Vec::new() };
         let hidden = self.schema.hidden;
         let one = |(output, &(kind, width)): (&HgtOutput<B>, &(usize, usize))| {
@@ -269,7 +281,9 @@ impl<B: Backend> Hgt<B> {
             if rows == 0 {
                 return Tensor::zeros([0, width], &states.device());
             }
-            states.matmul(output.weight.val()) + output.bias.val().reshape([1, width])
+            let weight = output.weight.val().reshape([1, hidden, width]);
+            let product = product(states.reshape([1, rows, hidden]), weight);
+            product.reshape([rows, width]) + output.bias.val().reshape([1, width])
         };
         self.outputs.iter().zip(&self.schema.outputs).map(one).collect()
     }
@@ -286,8 +300,14 @@ impl<B: Backend> Hgt<B> {
             let work = self.work(graph, at, mode);
             states = generic::layer(&work, layer, states);
         }
-        Ok(self.read(graph, &states))
+        Ok(self.read(graph, &states, Tensor::matmul))
     }
+}
+
+/// The backend's product in single precision.
+fn stacked<B: HgtBackend>(left: Tensor<B, 3>, right: Tensor<B, 3>) -> Tensor<B, 3> {
+    let (left, right) = (left.into_primitive().tensor(), right.into_primitive().tensor());
+    Tensor::from_primitive(TensorPrimitive::Float(B::hgt_stacked_product(left, right)))
 }
 
 impl<B: HgtBackend> Hgt<B> {
@@ -307,7 +327,7 @@ impl<B: HgtBackend> Hgt<B> {
             self.project_bias.val().into_primitive().tensor(),
         ));
         for (at, layer) in self.layers.iter().enumerate() {
-            let folded = layer.fold(&self.schema, &states.device());
+            let folded = layer.fold(&self.schema, &states.device(), stacked);
             let tensors = LayerTensors {
                 states: states.into_primitive().tensor(),
                 query: folded.query.into_primitive().tensor(),
@@ -317,6 +337,6 @@ impl<B: HgtBackend> Hgt<B> {
             };
             states = float(B::hgt_layer(&Work(self.work(graph, at, mode)), tensors));
         }
-        Ok(self.read(graph, &states))
+        Ok(self.read(graph, &states, stacked))
     }
 }

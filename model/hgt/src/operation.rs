@@ -11,14 +11,15 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::backend::Backend;
-use burn::tensor::ops::FloatTensor;
+use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{Flex, FlexTensor, Layout};
 
 use crate::kernels::forward::Forward;
 use crate::kernels::{Layer, LayerWeights, backward, forward, project};
 
-/// A backend that a whole layer can run on: [`Flex`] and `Autodiff<Flex>`.
+/// A backend that a whole layer can run on: [`Flex`], with the feature `cuda` an NVIDIA device, and
+/// `Autodiff` of these.
 ///
 /// Any other backend can use [`Hgt::forward_generic`](crate::Hgt::forward_generic).
 pub trait HgtBackend: Backend {
@@ -34,6 +35,11 @@ pub trait HgtBackend: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+
+    /// Products of stacks of matrices in single precision, `n x m x k` by `n x k x p`. burn's own
+    /// product may round to less on a GPU.
+    #[doc(hidden)]
+    fn hgt_stacked_product(left: FloatTensor<Self>, right: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// The arithmetic behind [`HgtBackend`], without gradients.
@@ -118,6 +124,43 @@ impl<B: HgtKernels, C: CheckpointStrategy> HgtBackend for Autodiff<B, C> {
                 prepared.finish((work.clone(), features, states.clone()), states)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(states),
+        }
+    }
+
+    fn hgt_stacked_product(left: FloatTensor<Self>, right: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [left.node.clone(), right.node.clone()];
+        let (left, right) = (left.primitive, right.primitive);
+        let product = B::hgt_stacked_product(left.clone(), right.clone());
+        match StackedGradient.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((left, right), product),
+            OpsKind::UnTracked(prepared) => prepared.finish(product),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct StackedGradient;
+
+impl<B: HgtKernels> Backward<B, 2> for StackedGradient {
+    type State = (FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let (left, right) = ops.state;
+        let [of_left, of_right] = ops.parents;
+        if let Some(parent) = of_left {
+            let right = B::float_swap_dims(right, 1, 2);
+            let gradient = B::hgt_stacked_product(gradient.clone(), right);
+            grads.register::<B>(parent.id, gradient);
+        }
+        if let Some(parent) = of_right {
+            let left = B::float_swap_dims(left, 1, 2);
+            grads.register::<B>(parent.id, B::hgt_stacked_product(left, gradient));
         }
     }
 }
@@ -218,6 +261,10 @@ impl HgtBackend for Flex {
             bias.to_contiguous().storage(),
         );
         tensor(states, [layer.plan.input_rows, layer.schema.hidden])
+    }
+
+    fn hgt_stacked_product(left: FlexTensor, right: FlexTensor) -> FlexTensor {
+        Self::float_matmul(left, right)
     }
 }
 

@@ -48,6 +48,9 @@ pub(crate) struct LayerPlan {
     pub target_tasks: Vec<Task>,
     /// Work by source.
     pub source_tasks: Vec<Task>,
+    /// The same for another device.
+    #[cfg(feature = "kernels-on-a-device")]
+    pub kept: crate::kept::Kept,
 }
 
 /// Rows of a task: small enough for balance, large enough to amortise a partial gradient.
@@ -112,6 +115,8 @@ impl LayerPlan {
             outgoing,
             target_tasks,
             source_tasks,
+            #[cfg(feature = "kernels-on-a-device")]
+            kept: crate::kept::Kept::default(),
         }
     }
 }
