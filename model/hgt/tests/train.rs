@@ -97,7 +97,8 @@ fn planted() -> Problem {
 }
 
 fn settings() -> Settings {
-    Settings { learning_rate: 1e-2, steps_max: 150, ..Settings::default() }
+    let gentle = Settings { weight_decay: 0.01, ..Settings::default() };
+    Settings { learning_rate: 1e-2, steps_max: 150, ..gentle }
 }
 
 fn run(config: &Config, problem: &Problem, settings: &Settings) -> Fitted {
@@ -307,7 +308,7 @@ fn settings_out_of_bounds_are_refused_with_advice() {
     let changes: [(&str, Change); 9] = [
         ("learning_rate is 0: choose above 0 up to 1", |it| it.learning_rate = 0.0),
         ("learning_rate is NaN: choose above 0 up to 1", |it| it.learning_rate = f64::NAN),
-        ("weight_decay is -1: choose 0 to 1", |it| it.weight_decay = -1.0),
+        ("weight_decay is -1: choose 0 to 100", |it| it.weight_decay = -1.0),
         ("steps_max is 0: choose 1 to 100000", |it| it.steps_max = 0),
         ("patience is 0: choose 1 to 100000", |it| it.patience = 0),
         ("check_every is 0: choose 1 to 100000", |it| it.check_every = 0),

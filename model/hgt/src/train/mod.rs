@@ -15,11 +15,13 @@ mod sweep;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use burn::backend::autodiff::Autodiff;
 use burn_flex::{Flex, FlexDevice};
 use serde::{Deserialize, Serialize};
 
-use crate::{Config, Edges, Error, Graph, Hgt, Mode, Result, Topology, Weights};
+use crate::{
+    Chosen, Config, DeviceChoice, Edges, Error, Graph, Hgt, Mode, OnBackend, Result, Topology,
+    TrainingBackend, Weights,
+};
 
 pub use calibration::CALIBRATION_MAX;
 pub use objective::Losses;
@@ -27,7 +29,7 @@ pub use problem::{
     CLOSING, GOALS, MOVES, OUTCOME, Problem, Rates, Role, TargetRow, coordinates, moved,
 };
 pub use settings::{STEPS_MAX, Settings, WARM_UP_STEPS};
-pub use sweep::{Grid, TRIALS_MAX, Trial, sweep};
+pub use sweep::{Grid, TRIALS_MAX, Trial, sweep, sweep_with};
 
 use problem::Heads;
 
@@ -91,12 +93,12 @@ pub(crate) struct Task<'a> {
     pub start: Weights,
 }
 
-/// Trains a model on one graph.
+/// Trains a model on one graph, on the CPU.
 ///
 /// Starts from `warm`, which must be of the same configuration but for the dropout, or from new
 /// weights. `progress` sees every check, the first one before any step, and may end the training:
-/// the best weights so far are returned. One seed gives one result on the CPU whatever the number
-/// of threads. A step costs one forward and one backward pass over the whole graph.
+/// the best weights so far are returned. One seed gives one result whatever the number of
+/// threads. A step costs one forward and one backward pass over the whole graph.
 ///
 /// # Errors
 /// [`Error::Config`], [`Error::Graph`], [`Error::Settings`]; [`Error::Problem`] for rows that do
@@ -155,6 +157,22 @@ pub fn fit(
     settings: &Settings,
     progress: &mut dyn FnMut(&Check) -> ControlFlow<()>,
 ) -> Result<Fitted> {
+    fit_with(&DeviceChoice::Cpu.choose(), config, warm, problem, settings, progress)
+}
+
+/// [`fit`] on a device that was chosen. Only the CPU promises the same bits again: a GPU adds in
+/// another order, so that its last digits differ.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_with(
+    device: &Chosen,
+    config: &Config,
+    warm: Option<&Weights>,
+    problem: &Problem,
+    settings: &Settings,
+    progress: &mut dyn FnMut(&Check) -> ControlFlow<()>,
+) -> Result<Fitted> {
     settings.check()?;
     let heads = problem.check(config)?;
     let start = match warm {
@@ -162,15 +180,22 @@ pub fn fit(
         None => fresh(config, settings.seed)?,
     };
     let topology = Arc::new(Topology::new(config, &problem.counts, &problem.edges)?);
-    run(&Task { config, topology, problem, heads, settings, start }, progress)
+    let task = Task { config, topology, problem, heads, settings, start };
+    device.run(Training { task, progress })
 }
 
-/// Chooses the backend: the one place that names it.
-pub(crate) fn run(
-    task: &Task<'_>,
-    progress: &mut dyn FnMut(&Check) -> ControlFlow<()>,
-) -> Result<Fitted> {
-    steps::fit_on::<Autodiff<Flex>>(task, &FlexDevice, progress)
+/// A task and who watches it, for any backend.
+pub(crate) struct Training<'a, 'b> {
+    pub task: Task<'a>,
+    pub progress: &'b mut dyn FnMut(&Check) -> ControlFlow<()>,
+}
+
+impl OnBackend for Training<'_, '_> {
+    type Output = Result<Fitted>;
+
+    fn run<B: TrainingBackend>(self, device: &B::Device) -> Result<Fitted> {
+        steps::fit_on::<B>(&self.task, device, self.progress)
+    }
 }
 
 /// New weights.

@@ -15,7 +15,7 @@ use super::objective::{Objective, Outputs};
 use super::problem::{MOVES, Role};
 use super::{Check, Fitted, Stop, Task};
 use crate::kernels::mix;
-use crate::{Error, Graph, Hgt, HgtBackend, Mode, Result, Weights};
+use crate::{Error, Graph, Hgt, Mode, Result, TrainingBackend, Weights};
 
 /// A tensor's numbers, row-major.
 pub(crate) fn numbers<B: Backend, const N: usize>(tensor: Tensor<B, N>) -> Vec<f32> {
@@ -58,15 +58,11 @@ struct Best {
 }
 
 /// Trains on one backend.
-pub(crate) fn fit_on<B>(
+pub(crate) fn fit_on<B: TrainingBackend>(
     task: &Task<'_>,
     device: &B::Device,
     progress: &mut dyn FnMut(&Check) -> ControlFlow<()>,
-) -> Result<Fitted>
-where
-    B: AutodiffBackend + HgtBackend,
-    B::InnerBackend: HgtBackend,
-{
+) -> Result<Fitted> {
     let graph: Graph<B> =
         Graph::with_topology(task.config, task.topology.clone(), &task.problem.features, device)?;
     let objective = |role| Objective::new(task.problem, task.heads, task.settings, role);
@@ -83,11 +79,7 @@ where
     steps.fit(progress)
 }
 
-impl<B> Loop<'_, B>
-where
-    B: AutodiffBackend + HgtBackend,
-    B::InnerBackend: HgtBackend,
-{
+impl<B: TrainingBackend> Loop<'_, B> {
     fn fit(&self, progress: &mut dyn FnMut(&Check) -> ControlFlow<()>) -> Result<Fitted> {
         let settings = self.task.settings;
         let mut weights = self.task.start.clone();

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use super::settings::Settings;
-use super::{Fitted, Task, fresh, run};
-use crate::{Config, Error, Result, Topology};
+use super::{Fitted, Task, Training, fresh};
+use crate::{Chosen, Config, DeviceChoice, Error, Result, Topology};
 
 /// Most combinations of one sweep.
 pub const TRIALS_MAX: usize = 256;
@@ -40,7 +40,7 @@ pub struct Trial {
     pub validate_loss: f64,
 }
 
-/// Trains every combination of the grid from new weights and sorts them, least validation loss
+/// Trains every combination of the grid from new weights, on the CPU, and sorts them, least validation loss
 /// first, ties in the grid's order.
 ///
 /// All are checked before the first is trained. `progress` sees every trial as it ends, with the
@@ -50,6 +50,21 @@ pub struct Trial {
 /// # Errors
 /// As [`fit`](super::fit), and [`Error::Settings`] for more than [`TRIALS_MAX`] combinations.
 pub fn sweep(
+    config: &Config,
+    problem: &Problem,
+    settings: &Settings,
+    grid: &Grid,
+    progress: &mut dyn FnMut(&Trial, &Fitted) -> ControlFlow<()>,
+) -> Result<Vec<Trial>> {
+    sweep_with(&DeviceChoice::Cpu.choose(), config, problem, settings, grid, progress)
+}
+
+/// [`sweep`] on a device that was chosen.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn sweep_with(
+    device: &Chosen,
     config: &Config,
     problem: &Problem,
     settings: &Settings,
@@ -68,7 +83,8 @@ pub fn sweep(
         let start = fresh(config, settings.seed)?;
         let topology = topology.clone();
         let task = Task { config, topology, problem, heads, settings, start };
-        let fitted = run(&task, &mut |_| ControlFlow::Continue(()))?;
+        let progress_of_steps = &mut |_: &_| ControlFlow::Continue(());
+        let fitted = device.run(Training { task, progress: progress_of_steps })?;
         let trial = Trial {
             hidden: config.hidden,
             learning_rate: settings.learning_rate,
