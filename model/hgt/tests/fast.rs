@@ -212,6 +212,8 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     let other = fast.neighbourhood(&cache).unwrap();
     assert!(matches!(other.finish(quote), Err(Error::Node(_))));
     let mut near = builder.finish(fixture).unwrap();
+    let other = Fast::new(&self::model(&config, 9).weights().unwrap()).unwrap();
+    assert!(matches!(other.neighbourhood(&cache), Err(Error::Graph(_))), "another model's states");
     let mut scratch = Scratch::default();
     let price = fast.reprice(&mut scratch, &mut near).to_vec();
     assert!(matches!(near.set_features(team, &[1.0, f32::NAN, 0.0]), Err(Error::Graph(_))));

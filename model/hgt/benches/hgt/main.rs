@@ -43,6 +43,8 @@ const MEMORY_SHARE_MAX: f64 = 0.2;
 const OUTPUT_APART_MAX: f32 = 1e-5;
 /// Greatest difference of a gradient, of the parameter's largest.
 const GRADIENT_APART_MAX: f32 = 1e-4;
+/// Kernel ticks a second in `/proc/self/stat`: fixed on Linux.
+const CPU_TICKS: f64 = 100.0;
 /// As the Python sides.
 const LEARNING_RATE: f64 = 1e-3;
 
@@ -98,6 +100,8 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments> {
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Steps {
     ms: Vec<f64>,
+    /// CPU time a step, all threads.
+    cpu_ms: f64,
     loss: f64,
     peak_mib: f64,
 }
@@ -114,8 +118,10 @@ impl Steps {
 
 impl std::fmt::Display for Steps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (ms, least, peak, loss) = (self.median(), self.least(), self.peak_mib, self.loss);
-        write!(f, "{ms:.0} ms a step (least {least:.0}), peak {peak:.0} MiB, last loss {loss:.5}")
+        let (ms, least, cpu) = (self.median(), self.least(), self.cpu_ms);
+        let (peak, loss) = (self.peak_mib, self.loss);
+        write!(f, "{ms:.0} ms a step (least {least:.0}, CPU {cpu:.0}), ")?;
+        write!(f, "peak {peak:.0} MiB, last loss {loss:.5}")
     }
 }
 
@@ -154,10 +160,11 @@ fn beside_python(arguments: &Arguments, python: &Path, folder: &Path) -> Result<
         let word = |held: bool| if held { "holds" } else { "MISSED" };
         let (time, memory) = (share(&Steps::median), share(&|it| it.peak_mib));
         println!(
-            "against {side}: time {time:.3} (limit {limit}: {}; least steps {:.3}), memory \
-             {memory:.3} (limit {MEMORY_SHARE_MAX}: {})",
+            "against {side}: time {time:.3} (limit {limit}: {}; least steps {:.3}, CPU {:.3}), \
+             memory {memory:.3} (limit {MEMORY_SHARE_MAX}: {})",
             word(time <= limit),
             share(&Steps::least),
+            share(&|it| it.cpu_ms),
             word(memory <= MEMORY_SHARE_MAX)
         );
     }
@@ -243,8 +250,12 @@ fn own_steps(steps: usize) -> Result<Steps> {
     drop(reference);
     let mut adam = AdamConfig::new().with_epsilon(1e-8).init::<Trained, Hgt<Trained>>();
     let clock = SystemClock::new();
-    let (mut ms, mut last) = (Vec::new(), 0.0);
-    for _ in 0..=steps {
+    let (mut ms, mut last, mut cpu) = (Vec::new(), 0.0, 0.0);
+    for step in 0..=steps {
+        // The first step warms up.
+        if step == 1 {
+            cpu = cpu_seconds()?;
+        }
         let start = clock.elapsed_ns();
         let (_, loss) = training.forward()?;
         let gradients = GradientsParams::from_grads(loss.backward(), &training.model);
@@ -253,7 +264,16 @@ fn own_steps(steps: usize) -> Result<Steps> {
         last = f64::from(loss.into_scalar());
     }
     ms.remove(0);
-    Ok(Steps { ms, loss: last, peak_mib: peak_mib()? })
+    let cpu_ms = (cpu_seconds()? - cpu) * 1e3 / steps as f64;
+    Ok(Steps { ms, cpu_ms, loss: last, peak_mib: peak_mib()? })
+}
+
+/// CPU time of this process, all threads.
+fn cpu_seconds() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, rest) = stat.rsplit_once(')').context("this system does not tell CPU time")?;
+    let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    Ok(ticks.sum::<Result<f64, _>>()? / CPU_TICKS)
 }
 
 fn peak_mib() -> Result<f64> {

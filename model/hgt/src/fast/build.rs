@@ -53,11 +53,11 @@ impl Fast {
     /// Begins a neighbourhood over a cached graph.
     ///
     /// # Errors
-    /// [`Error::Graph`] for the cache of another configuration.
+    /// [`Error::Graph`] for the cache of another model.
     pub fn neighbourhood<'a>(&'a self, cache: &'a Cache) -> Result<Builder<'a>> {
-        if *cache.schema != *self.schema {
+        if cache.id != self.id {
             return Err(Error::Graph(
-                "the cache is that of another configuration: compute it with this model".into(),
+                "the cached states are those of another model: compute them with this one".into(),
             ));
         }
         let (changed, edges) = (BTreeMap::new(), BTreeMap::new());

@@ -98,6 +98,7 @@ impl<'a> Layout<'a> {
         let inputs = self.inputs();
         Neighbourhood {
             schema: fast.schema.clone(),
+            id: fast.id,
             slot: nodes.iter().map(|it| self.slots.get(&it.0).copied().unwrap_or(FIXED)).collect(),
             kind: nodes.iter().map(|it| it.0.0).collect(),
             inputs,

@@ -6,6 +6,7 @@
 //! lies between a change and the outputs; everything else is still there from the last time. The
 //! result is that of the full forward over the graph with those nodes and edges in it.
 
+mod alone;
 mod build;
 mod layout;
 mod neighbourhood;
@@ -19,7 +20,7 @@ use pulp::Arch;
 
 use crate::config::Schema;
 use crate::kernels::forward::forward;
-use crate::kernels::{Dropout, Layer, LayerWeights, project, transposed};
+use crate::kernels::{Dropout, Layer, LayerWeights, mix, project, transposed};
 use crate::plan::whole;
 use crate::topology::Topology;
 use crate::{Error, Graph, Result, Weights};
@@ -81,6 +82,8 @@ pub use reprice::Scratch;
 pub struct Fast {
     arch: Arch,
     schema: Arc<Schema>,
+    /// Of configuration and weights: caches and neighbourhoods belong to one model.
+    id: u64,
     /// (all widths) x hidden.
     project_weight: Vec<f32>,
     /// Types x hidden.
@@ -116,6 +119,8 @@ impl Folded {
 #[derive(Clone, Debug)]
 pub struct Cache {
     schema: Arc<Schema>,
+    /// The model's.
+    id: u64,
     topology: Arc<Topology>,
     /// First row of every type in `states`.
     first: Vec<usize>,
@@ -159,7 +164,11 @@ impl Fast {
             })
             .collect();
         let outputs = schema.outputs.iter().map(|_| (take().to_vec(), take().to_vec())).collect();
-        Ok(Self { arch: Arch::new(), schema, project_weight, project_bias, layers, outputs })
+        let arch = Arch::new();
+        let words = weights.values().iter().map(|it| u64::from(it.to_bits()));
+        let shape = format!("{schema:?}").into_bytes().into_iter().map(u64::from);
+        let id = shape.chain(words).fold(0, |id, word| mix(id ^ word));
+        Ok(Self { arch, schema, id, project_weight, project_bias, layers, outputs })
     }
 
     /// Computes and keeps the states of all nodes.
@@ -189,7 +198,7 @@ impl Fast {
             states.push(forward(&layer, folded.weights(), before).states);
         }
         let first = plan.inputs.iter().map(|it| it.unwrap_or_default()).collect();
-        Ok(Cache { schema: self.schema.clone(), topology, first, states })
+        Ok(Cache { schema: self.schema.clone(), id: self.id, topology, first, states })
     }
 
     /// Numbers of [`Fast::reprice`] for a node of this type: those of all outputs read from it, in

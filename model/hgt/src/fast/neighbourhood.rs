@@ -23,6 +23,8 @@ pub(super) const FIXED: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub struct Neighbourhood {
     pub(super) schema: Arc<Schema>,
+    /// The model's.
+    pub(super) id: u64,
     /// Slot by live node; `FIXED` where the outputs do not depend on it.
     pub(super) slot: Vec<u32>,
     /// Node type by live node.

@@ -46,12 +46,9 @@ impl Fast {
     /// `scratch` has served one as large.
     ///
     /// # Panics
-    /// Where the neighbourhood is that of a model of another configuration.
+    /// Where the neighbourhood was built with another model.
     pub fn reprice<'a>(&self, scratch: &mut Scratch, of: &'a mut Neighbourhood) -> &'a [f32] {
-        assert!(
-            of.schema == self.schema,
-            "a neighbourhood is priced by the model it is built with"
-        );
+        assert!(of.id == self.id, "a neighbourhood is priced by the model it is built with");
         if !of.changed && !of.fresh {
             return &of.outputs;
         }
