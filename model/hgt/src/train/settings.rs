@@ -50,7 +50,7 @@ pub const WARM_UP_STEPS: usize = 10;
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            learning_rate: 3e-3,
+            learning_rate: 5e-3,
             weight_decay: 1.0,
             steps_max: 400,
             patience: 20,
@@ -78,7 +78,7 @@ impl Settings {
                 "learning_rate",
                 self.learning_rate,
                 above(0.0, 1.0, self.learning_rate),
-                "above 0 up to 1, such as 0.003",
+                "above 0 up to 1, such as 0.005",
             ),
             (
                 "weight_decay",
