@@ -86,6 +86,12 @@ fn all<B: TrainingBackend>() {
     compare::<B>("long rows", &config, &Parts::new(&config, 3, &[1300, 7, 61], &edges));
     let none = [(0, 1, 1); 5];
     compare::<B>("no edges", &config, &Parts::new(&config, 4, &[3, 2, 1], &none));
+    let mut unread = config.clone();
+    unread.relations.truncate(1);
+    unread.node_types[2].width = 9;
+    unread.layers = 1;
+    let parts = Parts::new(&unread, 6, &[70, 7, 5], &[(90, 7, 70)]);
+    compare::<B>("a type that nobody reads", &unread, &parts);
     let edges = [(0, 1, 1), (30, 9, 5), (0, 1, 1), (4, 5, 9), (0, 1, 1)];
     compare::<B>("a type without nodes", &config, &Parts::new(&config, 5, &[5, 0, 9], &edges));
 }
