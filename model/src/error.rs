@@ -39,6 +39,17 @@ pub enum Error {
         /// Layout known.
         known: u16,
     },
+    /// Weights in an artifact that cannot price.
+    #[error("the weights of model artifact {digest} are not usable ({why}); roll back or retrain")]
+    Weights {
+        /// Digest of the artifact.
+        digest: String,
+        /// What is wrong with them.
+        why: String,
+    },
+    /// A training that did not come to an end.
+    #[error("model: {0}; the live model stays")]
+    Training(String),
     /// A saved state that cannot be written or read.
     #[error(
         "state of the pricer is not usable ({0}); delete the checkpoint and replay the journal"

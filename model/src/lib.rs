@@ -22,8 +22,10 @@ mod error;
 pub mod form;
 pub mod goals;
 pub mod graph;
+pub mod hgt;
 mod ratings;
 mod ridge;
+mod training;
 
 pub mod market;
 
@@ -33,6 +35,7 @@ use schema::{BookId, Delta, LeagueId, MarketRow, Probability, SELECTIONS_MAX, Ti
 use serde::{Deserialize, Serialize};
 
 pub use error::{Error, Result};
+pub use training::{Challenger, Progress, Training};
 
 /// The fair price of a market.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,6 +78,26 @@ pub trait Pricer: Send {
     /// against the closes, none of which it had learned from.
     fn metrics(&self) -> BTreeMap<String, f64>;
 
+    /// A training of the window that ends, where there is more to do than fits between two ticks; it
+    /// can be done beside the stream. Before [`Pricer::close_window`].
+    fn training(&mut self, _end: Time) -> Option<Training> {
+        None
+    }
+
+    /// A sweep over the settings of its trainings, on all it knows: trials as JSON, the best first.
+    /// `None` for a pricer that has none, or knows too little yet.
+    fn sweep(&self, _end: Time) -> Option<Training> {
+        None
+    }
+
+    /// Takes up what a training came to.
+    ///
+    /// # Errors
+    /// [`Error::State`] for what is not this pricer's.
+    fn trained(&mut self, _outcome: &[u8]) -> Result<Option<Challenger>> {
+        Ok(None)
+    }
+
     /// Ends a training window: the artifact (JSON) of what has been learned up to now, or `None`
     /// when the window brought nothing.
     fn close_window(&mut self, end: Time) -> Option<Vec<u8>>;
@@ -113,6 +136,8 @@ pub enum PricerConfig {
     Market(market::Config),
     /// The same, moved to where lines have closed after such form.
     Form(form::Config),
+    /// The same, corrected by a graph transformer.
+    Hgt(Box<hgt::Config>),
 }
 
 impl Default for PricerConfig {
@@ -123,7 +148,7 @@ impl Default for PricerConfig {
 
 impl PricerConfig {
     /// Type name, summary and YAML example of each pricer.
-    pub const fn listings() -> [(&'static str, &'static str, &'static str); 2] {
+    pub const fn listings() -> [(&'static str, &'static str, &'static str); 3] {
         [
             (market::NAME, "weighted consensus of the books' own prices", market::EXAMPLE),
             (
@@ -131,6 +156,7 @@ impl PricerConfig {
                 "the same, moved to where lines have closed after such form",
                 form::EXAMPLE,
             ),
+            (hgt::NAME, "the same, corrected by a graph transformer", hgt::EXAMPLE),
         ]
     }
 
@@ -142,6 +168,7 @@ impl PricerConfig {
         Ok(match self {
             Self::Market(config) => Box::new(market::MarketPricer::new(config.clone())?),
             Self::Form(config) => Box::new(form::FormPricer::new(config.clone())?),
+            Self::Hgt(config) => Box::new(hgt::HgtPricer::new((**config).clone())?),
         })
     }
 }

@@ -239,6 +239,40 @@ impl Features {
     }
 }
 
+/// Numbers of [`team_numbers`].
+pub(crate) const TEAM_NUMBERS: usize =
+    2 * PAIRS + 2 * MEMORIES.len() + RATING_STEPS.len() + 5 + FIGHTS + RELATIVE;
+
+/// A team by itself, as of a decision: what [`Features`] has only as differences and sums.
+pub(crate) fn team_numbers(
+    teams: &Teams,
+    rated: &Rated,
+    row: &FixtureRow,
+    side: usize,
+) -> Vec<f64> {
+    let new_team = Team::default();
+    let id = if side == 0 { row.home } else { row.away };
+    let team = teams.by_id.get(&id).unwrap_or(&new_team);
+    let mut all = Vec::with_capacity(TEAM_NUMBERS);
+    for at in 0..MEMORIES.len() {
+        all.extend(team.ahead[at].iter().chain(&team.both[at]).map(super::teams::Mean::value));
+        all.extend([team.moved[at].value(), team.draw_moved[at].value()]);
+    }
+    all.extend(team.ratings);
+    all.extend([
+        known(team),
+        team.season_matches,
+        team.season_points / (team.season_matches + POINTS_PRIOR),
+        rated.rest[side],
+        rated.relative.unknown[side],
+    ]);
+    all.extend(rated.open.fights[side]);
+    let relative = if side == 0 { &rated.relative.home } else { &rated.relative.away };
+    all.extend(relative.iter().flatten());
+    debug_assert_eq!(all.len(), TEAM_NUMBERS);
+    all
+}
+
 /// How well a team is known, 0 to 1.
 fn known(team: &Team) -> f64 {
     team.matches / (team.matches + 10.0)

@@ -18,18 +18,20 @@ mod teams;
 use std::collections::BTreeMap;
 
 use schema::{
-    Change, Delta, FixtureId, FixtureRow, LeagueId, Market, MarketKind, MarketRow, Probability,
-    ResultRow, ResultStatus, SELECTIONS_MAX, Span, Time,
+    BookId, Change, Delta, FixtureId, FixtureRow, LeagueId, Market, MarketKind, MarketRow,
+    Probability, ResultRow, ResultStatus, SELECTIONS_MAX, Span, Time,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Missed;
-use crate::consensus::{Logs, probabilities};
+use crate::consensus::{Logs, Member, probabilities};
 use crate::goals::Goals;
 use crate::market::{self, MarketPricer};
 use crate::ratings::{Rated, Ratings, Shown, rates};
 use crate::{Error, Fair, Pricer, Result};
-use features::{DRAW_COLUMNS, Features, Line, Prices, SIDE_COLUMNS, coordinates, moved};
+pub(crate) use features::TEAM_NUMBERS;
+use features::{DRAW_COLUMNS, Features, Line, Prices, SIDE_COLUMNS, team_numbers};
+pub(crate) use features::{coordinates, moved};
 use normal::{Normal, dot};
 pub(crate) use teams::STATISTICS;
 use teams::{Teams, counts};
@@ -47,6 +49,8 @@ markets_min: 500.0
 market:
   exclude: [Max]
 ";
+/// Columns of both groups of features.
+pub(crate) const COLUMNS: usize = SIDE_COLUMNS + DRAW_COLUMNS;
 /// Layout of artifacts and states.
 const LAYOUT: u16 = 1;
 /// A line that moved further than this (on either coordinate) counts as having moved so far: some
@@ -135,6 +139,27 @@ pub(crate) struct Seen {
     pub base: Logs,
     /// What the ratings said.
     pub rated: Rated,
+    /// The home and the away team by themselves.
+    pub teams: [Vec<f64>; 2],
+    /// Books: whose price, when it was made, and how far it lies from the line by coordinate.
+    pub books: Vec<(BookId, Time, [f64; 2])>,
+}
+
+/// A match that is over, and what it showed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Finished {
+    pub fixture: FixtureId,
+    pub row: FixtureRow,
+    /// Counts over expectations, less one; see [`Teams::played`].
+    pub surprises: [Option<[f64; 2]>; STATISTICS + 1],
+    /// Where its line closed, and how far it had moved since the decision.
+    pub closed: Option<[f64; 2]>,
+    pub moved: Option<[f64; 2]>,
+    /// Logs of the goals behind the closing prices.
+    pub closed_rates: Option<[f64; 2]>,
+    pub score: [u16; 2],
+    /// The line that ratings expected, home against away.
+    pub rated_ahead: f64,
 }
 
 /// Everything it knows.
@@ -148,6 +173,8 @@ struct State {
     sums: Normal,
     markets: f64,
     missed: Missed,
+    /// Matches that ended in the newest tick.
+    finished: Vec<Finished>,
 }
 
 /// The form pricer.
@@ -181,19 +208,60 @@ impl FormPricer {
             sums: Normal::new(SIDE_COLUMNS + DRAW_COLUMNS),
             markets: 0.0,
             missed: Missed::default(),
+            finished: Vec::new(),
         };
         Ok(Self { market: MarketPricer::new(config.market.clone())?, config, state })
     }
 
+    /// The fixture as it stands, while it is not over.
+    pub(crate) fn fixture(&self, id: FixtureId) -> Option<&FixtureRow> {
+        self.state.watched.get(&id)?.row.as_ref()
+    }
+
+    /// What the last decision on a fixture saw.
+    pub(crate) fn seen(&self, id: FixtureId) -> Option<&Seen> {
+        self.state.watched.get(&id)?.seen.as_ref()
+    }
+
+    /// Matches that ended in the newest tick.
+    pub(crate) fn finished(&self) -> &[Finished] {
+        &self.state.finished
+    }
+
+    /// The line that it prices with.
+    pub(crate) fn adjusted(&self, seen: &Seen) -> Logs {
+        let (features, live) = (&seen.features, &self.state.live);
+        let by = [dot(&features.side, &live.side), dot(&features.draw, &live.draw)];
+        moved(&seen.base, by)
+    }
+
+    /// Logs of the goals behind a fixture's prices, or, where they may not be known, behind what is
+    /// guessed.
+    pub(crate) fn rates(&self, id: FixtureId, seen: &Seen) -> [f64; 2] {
+        let prices = || {
+            let watched = self.state.watched.get(&id)?;
+            let prices: Vec<_> =
+                watched.prices.iter().map(|(market, fair)| (*market, *fair)).collect();
+            Goals::fit(&prices)
+        };
+        let goals = match self.config.odds {
+            Odds::All => prices(),
+            Odds::Earlier => self.guessed_goals(seen, &self.adjusted(seen)),
+            Odds::None => None,
+        };
+        goals.map_or(seen.rated.rates, |goals| goals.rates).map(f64::ln)
+    }
+
     /// What a decision on a 1X2 row can know.
-    fn look(&self, row: &MarketRow, league: LeagueId, now: Time) -> Option<Seen> {
+    pub(crate) fn look(&self, row: &MarketRow, league: LeagueId, now: Time) -> Option<Seen> {
         let watched = self.state.watched.get(&row.fixture)?;
         let fixture = watched.row.as_ref()?;
         let rated = self.rated(fixture, now);
         if self.config.odds != Odds::All {
             let base = self.guess(&rated);
             let features = Features::of(&self.state.teams, &rated, fixture, &base, None, now);
-            return Some(Seen { features, base, rated });
+            let teams = [0, 1].map(|it| team_numbers(&self.state.teams, &rated, fixture, it));
+            return Some(Seen { features, base, rated, teams, books: Vec::new() });
         }
         let (members, base) = self.market.line(row, league, now)?;
         let two_way: Vec<_> = watched
@@ -206,7 +274,15 @@ impl FormPricer {
         let prices = Prices { members: &members, quoted_at: row.updated_at, goals };
         let teams = &self.state.teams;
         let features = Features::of(teams, &rated, fixture, &base, Some(&prices), now);
-        Some(Seen { features, base, rated })
+        let teams = [0, 1].map(|it| team_numbers(teams, &rated, fixture, it));
+        let line = coordinates(&base);
+        let book = |member: &Member| {
+            let at = row.books.iter().find(|quote| quote.book == member.book)?.at;
+            let own = coordinates(&member.logs);
+            Some((member.book, at, [own[0] - line[0], own[1] - line[1]]))
+        };
+        let books = members.books.iter().filter_map(book).collect();
+        Some(Seen { features, base, rated, teams, books })
     }
 
     /// What the ratings say of a fixture.
@@ -224,21 +300,16 @@ impl FormPricer {
         moved(&[0.0; SELECTIONS_MAX], coordinates(&p))
     }
 
-    /// The price of any market without the fixture's own odds: by the goals behind its guessed line.
-    fn guessed(
-        &self,
-        seen: &Seen,
-        line: [f64; SELECTIONS_MAX],
-        market: Market,
-    ) -> [Probability; SELECTIONS_MAX] {
+    /// The goals behind a line without the fixture's own odds.
+    fn guessed_goals(&self, seen: &Seen, line: &Logs) -> Option<Goals> {
         if self.config.odds == Odds::None {
-            return Goals { rates: seen.rated.rates }.price(market);
+            return None;
         }
         let over = 1.0 / (1.0 + (-seen.rated.total.values[0]).exp());
         let total = Market { kind: MarketKind::Total, line: TOTAL_LINE };
         let two_way = [over, 1.0 - over, 0.0].map(Probability::clamped);
-        let prices = [(Market::ONE_X_TWO, line.map(Probability::clamped)), (total, two_way)];
-        Goals::fit(&prices).unwrap_or(Goals { rates: seen.rated.rates }).price(market)
+        let line = probabilities(line, SELECTIONS_MAX).map(Probability::clamped);
+        Goals::fit(&[(Market::ONE_X_TWO, line), (total, two_way)])
     }
 
     /// What a decision could know, kept until the close shows what it should have known.
@@ -296,6 +367,8 @@ impl FormPricer {
         let priced = Goals::fit(&prices).filter(|_| self.config.odds != Odds::None);
         let goals = priced.unwrap_or(Goals { rates: rated.rates });
         let counts = counts(result);
+        let odds = self.config.odds;
+        let before = watched.seen.as_ref().map(|seen| coordinates(&seen.base));
         let surprises = self.state.teams.played(&row, result, &goals);
         let totals = prices.iter().any(|(market, _)| market.kind == MarketKind::Total);
         let shown = Shown {
@@ -306,6 +379,19 @@ impl FormPricer {
             total: priced.filter(|_| totals).map(|goals| log_odds_over(goals.total())),
         };
         self.state.ratings.played(&row, &shown, Some(&rated));
+        let close = shown.close;
+        let moved = close.zip(before).filter(|_| odds == Odds::All);
+        let closing = priced.filter(|_| close.is_some());
+        self.state.finished.push(Finished {
+            fixture,
+            row,
+            surprises,
+            closed: close,
+            moved: moved.map(|(close, line)| [close[0] - line[0], close[1] - line[1]]),
+            closed_rates: closing.map(|goals| goals.rates.map(f64::ln)),
+            score: [result.score.home, result.score.away],
+            rated_ahead: coordinates(&rates::outcome(rated.rates).map(f64::ln))[0],
+        });
     }
 
     /// Learns from what happened; without odds there is nothing else to learn from.
@@ -359,6 +445,7 @@ impl Pricer for FormPricer {
     }
 
     fn settle(&mut self, delta: &Delta) {
+        self.state.finished.clear();
         for change in &delta.results {
             if let (None, Some(result)) = (&change.before, &change.after) {
                 self.finish(change.key, result);
@@ -374,12 +461,13 @@ impl Pricer for FormPricer {
             return Some(fair);
         }
         let Some(seen) = self.look(row, league, now) else { return Some(fair) };
-        let features = &seen.features;
-        let by = [dot(&features.side, &live.side), dot(&features.draw, &live.draw)];
-        let p = probabilities(&moved(&seen.base, by), SELECTIONS_MAX);
+        let line = self.adjusted(&seen);
         let probabilities = match row.market {
-            Market::ONE_X_TWO => p.map(Probability::clamped),
-            market => self.guessed(&seen, p, market),
+            Market::ONE_X_TWO => probabilities(&line, SELECTIONS_MAX).map(Probability::clamped),
+            market => {
+                let guessed = self.guessed_goals(&seen, &line);
+                guessed.unwrap_or(Goals { rates: seen.rated.rates }).price(market)
+            }
         };
         Some(Fair { probabilities, ..fair })
     }

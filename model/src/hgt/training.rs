@@ -1,0 +1,252 @@
+//! The training of a window, away from the stream: a challenger, and whether it is better.
+//!
+//! Three stretches of time, one after the other: what weights are fitted to, what says when to stop,
+//! and the newest settled fixtures, which neither the challenger nor the champion has seen. A
+//! challenger goes live only if it is better there.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use ::hgt::train::{self, Problem, Role, Trial};
+use ::hgt::{Chosen, Config as Shape, Weights};
+use schema::Time;
+use serde::{Deserialize, Serialize};
+
+use super::Config;
+use super::champion::Champion;
+use super::inputs::Matches;
+use super::problem::{Places, Sample, Scales, Teaching, config, probabilities, problem};
+use crate::{Error, Progress, Result};
+
+/// How a challenger did on the newest settled fixtures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Gate {
+    pub fixtures: usize,
+    /// Mean cross-entropy of the incumbent less that of the challenger: above zero is better.
+    pub better_by: f64,
+    /// Half of the interval of that mean, 95 %.
+    pub half_width: f64,
+    /// Whether it may go live.
+    pub passed: bool,
+}
+
+/// What a training came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub challenger: Champion,
+    pub gate: Gate,
+    pub validate_loss: f64,
+    pub validate_loss_start: f64,
+    pub best_step: usize,
+    pub steps: usize,
+    /// What a sweep chose, where there was one.
+    pub choice: Option<Choice>,
+}
+
+/// The three settings that a sweep chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Choice {
+    pub hidden: usize,
+    pub learning_rate: f64,
+    pub dropout: f64,
+}
+
+/// Everything a training needs, owned.
+pub(crate) struct Lesson {
+    pub config: Config,
+    pub samples: Vec<Arc<Sample>>,
+    pub matches: Matches,
+    pub places: Places,
+    /// What is live: to be beaten.
+    pub champion: Option<Champion>,
+    /// What the last training came to: to go on from.
+    pub warm: Option<Champion>,
+    pub teaching: Teaching,
+    pub window_end: Time,
+    /// Whether to sweep first.
+    pub sweep: bool,
+}
+
+fn refuse(error: impl std::fmt::Display) -> Error {
+    Error::Training(error.to_string())
+}
+
+impl Lesson {
+    /// Trains and compares; where it is time to, sweeps first and goes by the best.
+    pub fn run(mut self, progress: &mut dyn FnMut(Progress)) -> Result<Outcome> {
+        let device = self.config.device.choose();
+        let (problem, scales) = self.problem();
+        let mut warm = self.warm.as_ref().map(Champion::weights).transpose().map_err(refuse)?;
+        let mut choice = None;
+        if self.sweep {
+            let trials = self.trials(&device, &problem, progress)?;
+            if let Some(best) = trials.first() {
+                let best = Choice {
+                    hidden: best.hidden,
+                    learning_rate: best.learning_rate,
+                    dropout: best.dropout,
+                };
+                self.config.take(&best);
+                choice = Some(best);
+                warm = None;
+            }
+        }
+        let shape = self.shape(scales.fixture.width());
+        let settings = self.settings(warm.is_some());
+        let steps_max = settings.steps_max;
+        let mut tell = |check: &train::Check| {
+            progress(Progress {
+                step: check.step,
+                steps_max,
+                train_loss: check.train_loss,
+                validate_loss: check.validate_loss,
+            });
+            ControlFlow::Continue(())
+        };
+        let fitted =
+            train::fit_with(&device, &shape, warm.as_ref(), &problem, &settings, &mut tell);
+        let fitted = fitted.map_err(refuse)?;
+        let places = self.places.clone();
+        let challenger =
+            Champion::new(&fitted.weights, fitted.calibration, scales, places, self.window_end);
+        let gate = self.gate(&fitted.weights, fitted.calibration, &problem)?;
+        Ok(Outcome {
+            challenger,
+            gate,
+            validate_loss: fitted.validate_loss,
+            validate_loss_start: fitted.validate_loss_start,
+            best_step: fitted.best_step,
+            steps: fitted.history.last().map_or(0, |check| check.step),
+            choice,
+        })
+    }
+
+    /// Every combination of the grid, the best first.
+    pub fn sweep(self, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Trial>> {
+        let (problem, _) = self.problem();
+        self.trials(&self.config.device.choose(), &problem, progress)
+    }
+
+    fn trials(
+        &self,
+        device: &Chosen,
+        problem: &Problem,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Trial>> {
+        let grid = &self.config.sweep;
+        let of = |count: usize| count.max(1);
+        let steps_max =
+            of(grid.hiddens.len()) * of(grid.learning_rates.len()) * of(grid.dropouts.len());
+        let width = problem.features.first().map_or(0, Vec::len) / problem.rows.len().max(1);
+        let mut step = 0;
+        let mut tell = |trial: &Trial, _: &train::Fitted| {
+            step += 1;
+            let loss = trial.validate_loss;
+            progress(Progress { step, steps_max, train_loss: loss, validate_loss: loss });
+            ControlFlow::Continue(())
+        };
+        let settings = self.settings(false);
+        train::sweep_with(device, &self.shape(width), problem, &settings, grid, &mut tell)
+            .map_err(refuse)
+    }
+
+    /// The graph, and the scales its numbers were brought to.
+    fn problem(&self) -> (Problem, Scales) {
+        let roles = self.roles();
+        let samples: Vec<(&Sample, Role)> =
+            self.samples.iter().map(AsRef::as_ref).zip(roles.iter().copied()).collect();
+        let scales = match &self.warm {
+            Some(warm) => warm.scales.clone(),
+            None => {
+                let known: Vec<&Sample> = samples.iter().map(|it| it.0).collect();
+                Scales::of(&known, &self.matches)
+            }
+        };
+        let problem = problem(&samples, &self.matches, &self.places, &scales, self.teaching);
+        (problem, scales)
+    }
+
+    /// Time-ordered: fitted to, stopped by, compared on.
+    fn roles(&self) -> Vec<Role> {
+        let n = self.samples.len();
+        let gate = self.config.gate_fixtures.min(n);
+        let validate = self.config.validate_fixtures.min(n - gate);
+        let train = n - gate - validate;
+        (0..n)
+            .map(|at| match at {
+                at if at < train => Role::Train,
+                at if at < train + validate => Role::Validate,
+                _ => Role::Context,
+            })
+            .collect()
+    }
+
+    fn shape(&self, fixture_width: usize) -> Shape {
+        let by = &self.config;
+        config(fixture_width, by.hidden, by.heads, by.layers, by.dropout)
+    }
+
+    fn settings(&self, warm: bool) -> train::Settings {
+        let by = &self.config;
+        let (rate, steps) = if warm {
+            (by.learning_rate * by.warm_rate, by.warm_steps)
+        } else {
+            (by.learning_rate, by.steps)
+        };
+        train::Settings {
+            learning_rate: rate,
+            weight_decay: by.weight_decay,
+            steps_max: steps,
+            check_every: 5,
+            patience: by.patience,
+            seed: by.seed,
+            ..train::Settings::default()
+        }
+    }
+
+    /// Compares the challenger with what is live on the newest settled fixtures.
+    fn gate(&self, weights: &Weights, calibration: [f32; 2], problem: &Problem) -> Result<Gate> {
+        let n = problem.rows.len();
+        let from = n - self.config.gate_fixtures.min(n);
+        let moves = |weights: &Weights| {
+            train::predict(weights, &problem.counts, &problem.features, &problem.edges)
+                .map(|mut outputs| outputs.swap_remove(0))
+                .map_err(refuse)
+        };
+        let own = moves(weights)?;
+        let (incumbent, by) = match &self.champion {
+            // Another scale would need another graph: a champion of another line is rebuilt by its
+            // own trainer, and this one's scales never change.
+            Some(champion) => (moves(&champion.weights().map_err(refuse)?)?, champion.calibration),
+            None => (vec![0.0; own.len()], [1.0; 2]),
+        };
+        let mut differences = Vec::new();
+        for (at, row) in problem.rows.iter().enumerate().skip(from) {
+            if row.weight > 0.0 {
+                let loss = |moves: &[f32], by: [f32; 2]| {
+                    let line = [moves[2 * at] * by[0], moves[2 * at + 1] * by[1]];
+                    let p = probabilities(train::moved(row.base, line));
+                    let term = |(truth, p): (&f32, f32)| -f64::from(*truth) * f64::from(p).ln();
+                    row.truth.iter().zip(p).map(term).sum::<f64>()
+                };
+                differences.push(loss(&incumbent, by) - loss(&own, calibration));
+            }
+        }
+        Ok(Gate::of(&differences))
+    }
+}
+
+impl Gate {
+    fn of(differences: &[f64]) -> Self {
+        let n = differences.len().max(1) as f64;
+        let mean = differences.iter().sum::<f64>() / n;
+        let variance =
+            differences.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / f64::max(n - 1.0, 1.0);
+        Self {
+            fixtures: differences.len(),
+            better_by: mean,
+            half_width: 1.96 * (variance / n).sqrt(),
+            passed: mean > 0.0,
+        }
+    }
+}
