@@ -3,11 +3,12 @@
 //! [`Engine::advance`] is the whole of it, top-down. `run`, `replay` and `backtest` are this
 //! function with another stream of ticks, another clock and other sinks.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dataflow::Dataflow;
-use model::Pricer;
+use model::{Pricer, Progress};
 use schema::{
     Delta, Event, Fact, ModelLive, Names, Outbox, RegionId, SourceId, Suggestion, Tick, Time,
 };
@@ -21,6 +22,7 @@ use crate::notes::Notes;
 use crate::registry::Registrar;
 use crate::sequencer::{Batch, TickStream, register};
 use crate::summary::Counts;
+use crate::training::{Kept, Pace, Trained, Trainer};
 use crate::views_digest::ViewsDigest;
 use crate::{Error, Result};
 
@@ -44,6 +46,9 @@ pub trait Observer {
         pricer: &dyn Pricer,
         desk: &Desk,
     );
+
+    /// A training that the stream waits for has come so far.
+    fn training(&mut self, _window_end: Time, _progress: Progress) {}
 }
 
 /// Two looking one after the other.
@@ -60,6 +65,11 @@ impl Observer for Both<'_> {
     ) {
         self.0.see(delta, outbox, names, pricer, desk);
         self.1.see(delta, outbox, names, pricer, desk);
+    }
+
+    fn training(&mut self, window_end: Time, progress: Progress) {
+        self.0.training(window_end, progress);
+        self.1.training(window_end, progress);
     }
 }
 
@@ -85,6 +95,8 @@ pub struct Engine {
     dead_letters: DeadLetters,
     learning: Learning,
     registrar: Option<Registrar>,
+    trainer: Trainer,
+    trainings_from: Time,
     last_tick: u64,
     counts: Counts,
     digest: Sha256,
@@ -108,6 +120,13 @@ pub struct Parts {
     pub learning: Learning,
     /// Where trained models are recorded.
     pub registrar: Option<Registrar>,
+    /// Where trainings are done.
+    pub training: Pace,
+    /// Where trainings that are done are kept.
+    pub kept: Option<Kept>,
+    /// Windows that end before this are not trained on beyond what pricers do at once: nothing asks
+    /// for their prices.
+    pub trainings_from: Time,
 }
 
 impl Engine {
@@ -123,6 +142,8 @@ impl Engine {
             dead_letters: parts.dead_letters,
             learning: parts.learning,
             registrar: parts.registrar,
+            trainer: Trainer::new(parts.training, parts.kept),
+            trainings_from: parts.trainings_from,
             last_tick: 0,
             counts: Counts::default(),
             digest: Sha256::new(),
@@ -168,7 +189,8 @@ impl Engine {
             observer.see(delta, &outbox, &self.names, self.pricer.as_ref(), &self.desk);
             window_end = notes.window_end;
         }
-        self.close_window(window_end, observer)
+        self.close_window(window_end, observer)?;
+        self.take_up_training(observer)
     }
 
     /// Numbers the ticks, registers their names, notes which feeds spoke, and puts aside what could
@@ -283,13 +305,60 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<()> {
         let (Learning::Train, Some(end)) = (self.learning, window_end) else { return Ok(()) };
+        if self.trainer.is_free()
+            && end >= self.trainings_from
+            && let Some(training) = self.pricer.training(end)
+            && let Some(trained) =
+                self.trainer.take(training, end, &mut |at| observer.training(end, at))?
+        {
+            // Promoted, it is part of the artifact that the window closes with.
+            self.judge(&trained)?;
+        }
         let metrics = self.pricer.metrics();
         let Some(artifact) = self.pricer.close_window(end) else { return Ok(()) };
-        if let Some(registrar) = &mut self.registrar {
-            let pricer = self.pricer.as_ref();
-            registrar.trained(&artifact, end, self.last_tick, pricer, metrics)?;
-        }
-        let tick = model_live(self.pricer.name(), end, artifact);
+        self.record(&artifact, end, metrics)?;
+        self.put_live(end, end, artifact, observer)
+    }
+
+    /// Takes up what a training beside the stream came to.
+    fn take_up_training(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        let trained = match self.trainer.poll() {
+            Ok(None) => return Ok(()),
+            Ok(Some(trained)) => trained,
+            // A training that failed must not stop the stream.
+            Err(_) => {
+                self.counts.trainings_failed += 1;
+                return Ok(());
+            }
+        };
+        let Some(artifact) = self.judge(&trained)? else { return Ok(()) };
+        let now = self.time().max(trained.window_end);
+        self.put_live(trained.window_end, now, artifact, observer)
+    }
+
+    /// Hands a training's outcome to the pricer and records it as the challenger. The artifact to go
+    /// live with, when it was better than what is live.
+    fn judge(&mut self, trained: &Trained) -> Result<Option<Vec<u8>>> {
+        let Some(challenger) = self.pricer.trained(&trained.outcome)? else { return Ok(None) };
+        self.counts.challengers += 1;
+        let metrics = self.pricer.metrics();
+        self.record(&challenger.artifact, trained.window_end, metrics)?;
+        Ok(Some(challenger.artifact).filter(|_| challenger.promoted))
+    }
+
+    fn record(&mut self, artifact: &[u8], end: Time, metrics: BTreeMap<String, f64>) -> Result<()> {
+        let Some(registrar) = &mut self.registrar else { return Ok(()) };
+        registrar.trained(artifact, end, self.last_tick, self.pricer.as_ref(), metrics)
+    }
+
+    fn put_live(
+        &mut self,
+        end: Time,
+        now: Time,
+        artifact: Vec<u8>,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let tick = model_live(self.pricer.name(), end, now, artifact);
         self.advance(Batch { ticks: vec![tick], ..Batch::default() }, observer)
     }
 
@@ -361,18 +430,18 @@ impl Engine {
 }
 
 /// The tick by which a model goes live.
-fn model_live(pricer: &str, end: Time, artifact: Vec<u8>) -> Tick {
+fn model_live(pricer: &str, end: Time, now: Time, artifact: Vec<u8>) -> Tick {
     let digest = hex(&Sha256::digest(&artifact));
     let model = ModelLive { digest, pricer: pricer.to_owned(), window_end: end, artifact };
     let event = Event {
-        event_time: end,
-        received_time: end,
+        event_time: now,
+        received_time: now,
         sequence: 0,
         source: SourceId::default(),
         region: RegionId::default(),
         fact: Fact::ModelLive(Box::new(model)),
     };
-    Tick { number: 0, time: end, events: vec![event] }
+    Tick { number: 0, time: now, events: vec![event] }
 }
 
 /// Bytes in hexadecimal.

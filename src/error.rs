@@ -100,6 +100,14 @@ pub enum Error {
         /// Why it was not found.
         why: &'static str,
     },
+    /// No thread for a training.
+    #[error("no thread can be had for training ({0}): raise the limit on processes")]
+    Thread(#[source] std::io::Error),
+    /// The thread of a training ended in a panic.
+    #[error(
+        "a training stopped unexpectedly; the live model stays: run with RUST_BACKTRACE=1 and report the trace"
+    )]
+    Training,
     /// The thread of a source ended in a panic.
     #[error("source {0} stopped unexpectedly: run with RUST_BACKTRACE=1 and report the trace")]
     SourcePanic(String),

@@ -20,6 +20,7 @@ pub mod setup;
 pub mod summary;
 pub mod tearsheet;
 pub mod topology;
+pub mod training;
 pub mod views_digest;
 
 pub use error::{Error, Result};

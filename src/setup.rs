@@ -24,10 +24,13 @@ use crate::registry::{Registrar, Registry};
 use crate::sequencer::{RawSequencer, RecordedTicks, TickStream};
 use crate::summary::Summary;
 use crate::topology::Topology;
+use crate::training::{Kept, Pace};
 use crate::{Error, Result};
 
 /// How long a rehearsal rests after its hard stop trips, since no operator is there to release it.
 const REHEARSAL_REST: Span = Span::days(1);
+/// How long before the first bet a rehearsal begins to train what takes long.
+const TRAINED_BEFORE: Span = Span::days(91);
 
 /// Everything in a topology that decides what is suggested. It is written beside the journal, so
 /// that the journal replays as it ran whatever the topology has become.
@@ -148,6 +151,9 @@ impl Decisions {
             sinks: outfit.sinks,
             dead_letters: outfit.dead_letters,
             learning: outfit.learning,
+            training: outfit.training,
+            kept: outfit.kept,
+            trainings_from: self.bets_from.map_or(Time::MIN, |from| from.minus(TRAINED_BEFORE)),
             registrar: outfit.registry.map(|registry| Registrar::new(registry, &self.pricer)),
         }))
     }
@@ -177,6 +183,10 @@ pub struct Outfit {
     pub workers: usize,
     /// Where trained models are recorded.
     pub registry: Option<Registry>,
+    /// Where trainings are done.
+    pub training: Pace,
+    /// Where trainings that are done are kept.
+    pub kept: Option<Kept>,
 }
 
 /// Opens sinks by name.
@@ -204,6 +214,7 @@ pub struct Rehearsal {
     data_dir: Option<PathBuf>,
     sinks: BTreeMap<String, SinkConfig>,
     views: BTreeMap<String, SinkConfig>,
+    trainings: Option<PathBuf>,
 }
 
 enum Feed {
@@ -257,6 +268,7 @@ impl Rehearsal {
             data_dir: None,
             sinks: BTreeMap::new(),
             views: BTreeMap::new(),
+            trainings: None,
         }
     }
 
@@ -295,6 +307,14 @@ impl Rehearsal {
         self
     }
 
+    /// Keeping trainings in this folder, and taking those that are there: what was interrupted is soon
+    /// where it was.
+    #[must_use]
+    pub fn trainings(mut self, folder: Option<PathBuf>) -> Self {
+        self.trainings = folder;
+        self
+    }
+
     /// Runs it to its end.
     pub fn run(
         self,
@@ -323,6 +343,7 @@ impl Rehearsal {
     }
 
     fn outfit(&self) -> Result<Outfit> {
+        let kept = self.trainings.as_deref().map(Kept::of).transpose()?;
         let workers = self.workers;
         let paths = match &self.feed {
             Feed::Journal(dir) => std::slice::from_ref(dir),
@@ -337,7 +358,17 @@ impl Rehearsal {
             let sinks = open_sinks(&self.views, Path::new("."))?;
             let dead_letters = DeadLetters::open(None)?;
             let registry = None;
-            return Ok(Outfit { journal: None, sinks, dead_letters, learning, workers, registry });
+            let journal = None;
+            return Ok(Outfit {
+                journal,
+                sinks,
+                dead_letters,
+                learning,
+                workers,
+                registry,
+                training: Pace::Wait,
+                kept,
+            });
         };
         let dir = DataDir::rehearse(path, paths, &self.decisions)?;
         let (journal, _) = Journal::create_or_open(&dir.journal(), rehearsal_journal())?;
@@ -349,7 +380,8 @@ impl Rehearsal {
         let dead_letters = DeadLetters::open(Some(path))?;
         let journal = Some(journal);
         let registry = Some(Registry::of(path, false));
-        Ok(Outfit { journal, sinks, dead_letters, learning, workers, registry })
+        let training = Pace::Wait;
+        Ok(Outfit { journal, sinks, dead_letters, learning, workers, registry, training, kept })
     }
 }
 
@@ -406,6 +438,8 @@ pub fn rehearse_facts(
 ) -> Result<Engine> {
     let mut engine = decisions.engine(Outfit {
         registry: None,
+        training: Pace::Wait,
+        kept: None,
         journal: None,
         sinks: Vec::new(),
         dead_letters: DeadLetters::open(None)?,

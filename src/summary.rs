@@ -26,6 +26,9 @@ pub struct Counts {
     pub ticks: u64,
     /// Models that went live.
     pub models: u64,
+    /// Trainings whose model was compared with the live one, and those that failed.
+    pub challengers: u64,
+    pub(crate) trainings_failed: u64,
     ledger: BTreeMap<EventId, LedgerRow>,
     bankroll: Money,
     peak: Money,
@@ -105,6 +108,10 @@ pub struct Summary {
     pub hard_stops: u64,
     /// Models that went live.
     pub models: u64,
+    /// Trainings whose model was compared with the live one.
+    pub challengers: u64,
+    /// Trainings that failed.
+    pub trainings_failed: u64,
     /// What the facts came to, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub views: Option<ViewsDigest>,
@@ -128,6 +135,8 @@ impl Summary {
             bankroll: engine.desk().account().bankroll(),
             hard_stops: engine.desk().hard_stops(),
             models: counts.models,
+            challengers: counts.challengers,
+            trainings_failed: counts.trainings_failed,
             views: None,
             digest: engine.digest(),
         }

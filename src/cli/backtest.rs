@@ -36,6 +36,9 @@ pub struct Args {
     /// Where to write `fixture,p_home,p_draw,p_away`
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
+    /// Where to keep trainings that are done: an interrupted backtest of the same data goes on there
+    #[arg(long, value_name = "DIR")]
+    resume: Option<PathBuf>,
     /// Where to write the tearsheet: a folder that gets `index.html` and `tearsheet.json`
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -63,7 +66,8 @@ pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
         prices: BTreeMap::new(),
         forecasts: BTreeMap::new(),
     };
-    let replayed = replay::Args { feeds: args.feeds.clone(), from: args.from };
+    let replayed =
+        replay::Args { feeds: args.feeds.clone(), from: args.from, resume: args.resume.clone() };
     let mut record = None;
     if args.report.is_some() {
         let decisions = replay::decisions(shared, &replayed)?;

@@ -4,7 +4,10 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tideline::engine::Engine;
+use model::{Pricer, Progress};
+use schema::{Delta, Names, Outbox, Time};
+use tideline::desk::Desk;
+use tideline::engine::{Engine, Observer};
 use tideline::sequencer::TickStream;
 
 /// A bar on standard error, or nothing when that is not a terminal or output is for machines.
@@ -44,10 +47,33 @@ impl Bar {
         ));
     }
 
+    /// Shows trainings that the stream waits for.
+    pub fn watch(&self) -> Watch<'_> {
+        Watch(self)
+    }
+
     /// Takes the bar away.
     pub fn done(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Shows trainings on a bar.
+pub struct Watch<'a>(&'a Bar);
+
+impl Observer for Watch<'_> {
+    fn see(&mut self, _: &Delta, _: &Outbox, _: &Names, _: &dyn Pricer, _: &Desk) {}
+
+    fn training(&mut self, window_end: Time, progress: Progress) {
+        let Some(bar) = &self.0.0 else { return };
+        bar.set_message(format!(
+            "training on what was known on {}: step {} of {}, loss {:.5}",
+            window_end.date(),
+            progress.step,
+            progress.steps_max,
+            progress.validate_loss,
+        ));
     }
 }

@@ -31,6 +31,9 @@ pub struct Args {
     /// Bet only from this day on (YYYY-MM-DD); what is before only teaches
     #[arg(long, value_name = "DATE")]
     pub(super) from: Option<schema::Time>,
+    /// Where to keep trainings that are done: an interrupted replay of the same data goes on there
+    #[arg(long, value_name = "DIR")]
+    pub(super) resume: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -77,8 +80,9 @@ pub fn take_through(shared: &Shared, args: &Args, observer: &mut dyn Observer) -
         .workers(shared.workers())
         .ticks_per_step(shared.ticks_per_step())
         .data_dir(shared.data_dir.clone())
+        .trainings(args.resume.clone())
         .sinks(if shared.topology.is_some() { topology.sinks.clone() } else { BTreeMap::new() })
-        .run(observer, |stream, engine| bar.show(stream, engine));
+        .run(&mut Both(observer, &mut bar.watch()), |stream, engine| bar.show(stream, engine));
     bar.done();
     Ok(done?)
 }

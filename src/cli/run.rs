@@ -18,6 +18,7 @@ use tideline::sequencer::{LiveClock, LiveSequencer, RecordedTicks};
 use tideline::setup::{Decisions, Outfit, Rehearsal, open_sinks, runtime};
 use tideline::summary::Summary;
 use tideline::topology::Topology;
+use tideline::training::Pace;
 
 use super::{Shared, print, print_json, progress::Bar, replay, shown};
 
@@ -124,6 +125,8 @@ fn recover(
         learning: Learning::Recorded,
         workers: shared.workers(),
         registry: Some(Registry::of(dir.path(), true)),
+        training: Pace::Beside,
+        kept: None,
     };
     let mut engine = decisions.engine(outfit)?;
     if recovery.last_tick > 0 {
