@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dataflow::Dataflow;
-use model::{Pricer, PricerConfig, form};
+use model::{Pricer, PricerConfig};
 use schema::{BookId, Delta, Devig, Event, Money, NameId, Names, Outbox, Span, Suggestion, Time};
 use serde::{Deserialize, Serialize};
 use sinks::{Sink, SinkConfig};
@@ -161,12 +161,7 @@ impl Decisions {
 
 /// Books the pricer leaves out.
 fn excluded(pricer: &PricerConfig) -> Vec<BookId> {
-    match pricer {
-        PricerConfig::Market(market) | PricerConfig::Form(form::Config { market, .. }) => {
-            market.exclude.iter().map(|book| BookId::of(book)).collect()
-        }
-        _ => Vec::new(),
-    }
+    pricer.market().exclude.iter().map(|book| BookId::of(book)).collect()
 }
 
 /// What an engine is given beside its decisions.

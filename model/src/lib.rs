@@ -34,6 +34,7 @@ use std::collections::BTreeMap;
 use schema::{BookId, Delta, LeagueId, MarketRow, Probability, SELECTIONS_MAX, Time};
 use serde::{Deserialize, Serialize};
 
+pub use ::hgt::train::Trial;
 pub use error::{Error, Result};
 pub use training::{Challenger, Progress, Training};
 
@@ -147,6 +148,14 @@ impl Default for PricerConfig {
 }
 
 impl PricerConfig {
+    /// The settings of the market pricer that each of them stands on.
+    pub fn market(&self) -> &market::Config {
+        match self {
+            Self::Market(market) | Self::Form(form::Config { market, .. }) => market,
+            Self::Hgt(config) => &config.form.market,
+        }
+    }
+
     /// Type name, summary and YAML example of each pricer.
     pub const fn listings() -> [(&'static str, &'static str, &'static str); 3] {
         [

@@ -15,6 +15,7 @@ mod replay;
 mod report;
 mod run;
 mod simulate;
+mod sweep;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -75,6 +76,7 @@ enum Command {
     Simulate(simulate::Args),
     Journal(journal::Args),
     Models(models::Args),
+    Sweep(sweep::Args),
     Halt(control::HaltArgs),
     Reduce(control::ReduceArgs),
     Resume(control::ResumeArgs),
@@ -110,6 +112,7 @@ fn dispatch(parsed: Tideline) -> Result<ExitCode> {
         Command::Simulate(args) => simulate::run(shared, &args),
         Command::Journal(args) => journal::run(shared, &args),
         Command::Models(args) => models::run(shared, &args),
+        Command::Sweep(args) => sweep::run(shared, &args),
         Command::Halt(args) => control::halt(shared, &args),
         Command::Reduce(args) => control::reduce(shared, &args),
         Command::Resume(args) => control::resume(shared, &args),

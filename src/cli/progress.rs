@@ -52,6 +52,14 @@ impl Bar {
         Watch(self)
     }
 
+    /// Shows how many trials of a sweep are done.
+    pub fn trial(&self, progress: Progress) {
+        let Some(bar) = &self.0 else { return };
+        bar.set_length(progress.steps_max as u64);
+        bar.set_position(progress.step as u64);
+        bar.set_message(format!("validation loss {:.5}", progress.validate_loss));
+    }
+
     /// Takes the bar away.
     pub fn done(&self) {
         if let Some(bar) = &self.0 {

@@ -8,6 +8,7 @@
 //! | file | what it owns |
 //! |---|---|
 //! | `settings` | the sections and their defaults |
+//! | `model` | the model's section, which can be written in two ways |
 //! | `tree` | the file as a tree in which everything has a place |
 //! | `variables` | `${VAR}` and `${VAR:-default}` |
 //! | `diagnose` | which key a refusal is about |
@@ -20,6 +21,7 @@
 mod check;
 mod diagnose;
 mod graph;
+mod model;
 mod problem;
 mod rehearsals;
 mod settings;
@@ -36,9 +38,10 @@ use serde::{Deserialize, Serialize};
 use sinks::SinkConfig;
 use sources::SourceConfig;
 
+pub use self::model::ModelSettings;
 pub use problem::{Error, Problem};
 pub use rehearsals::{Expectation, Runner, Test, TestOutcome};
-pub use settings::{Bankroll, MarketSettings, ModelSettings};
+pub use settings::{Bankroll, MarketSettings};
 
 use crate::journal;
 

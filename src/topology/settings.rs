@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use model::PricerConfig;
 use schema::{Devig, Money, Span};
 use serde::{Deserialize, Serialize};
 
@@ -51,22 +50,6 @@ impl Default for MarketSettings {
             commission: BTreeMap::from([("BFE".to_owned(), 0.05)]),
             closing_reference: vec!["PS".to_owned()],
         }
-    }
-}
-
-/// The `model` section: how fair prices are made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ModelSettings {
-    /// Which pricer, and its settings.
-    pub pricer: PricerConfig,
-    /// Event time between two trainings. Default 7 days.
-    pub window: Span,
-}
-
-impl Default for ModelSettings {
-    fn default() -> Self {
-        Self { pricer: PricerConfig::default(), window: Span::days(7) }
     }
 }
 

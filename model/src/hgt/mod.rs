@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use ::hgt::DeviceChoice;
-use ::hgt::train::{Grid, Trial};
+pub use ::hgt::train::Grid;
+use ::hgt::train::Trial;
 
 use crate::consensus::{Logs, probabilities};
 use crate::form::{self, Finished, FormPricer, Odds, Seen, coordinates, moved};
@@ -93,6 +94,8 @@ pub struct Config {
     pub validate_fixtures: usize,
     /// Newest settled fixtures, on which a challenger has to be better: 300.
     pub gate_fixtures: usize,
+    /// How much what happened counts, beside where the line closed: 0.2.
+    pub outcome_share: f64,
     /// Of weights and dropout.
     pub seed: u64,
     /// Where to train: `auto` takes a GPU when the program can use one and there is one.
@@ -121,6 +124,7 @@ impl Default for Config {
             fixtures_min: 4000,
             validate_fixtures: 1200,
             gate_fixtures: 300,
+            outcome_share: 0.2,
             seed: 1,
             device: DeviceChoice::Auto,
             sweep: Grid {
@@ -268,7 +272,7 @@ impl HgtPricer {
         }
         Lesson {
             config,
-            samples: self.state.samples.iter().cloned().collect(),
+            samples: self.samples(end).cloned().collect(),
             matches: self.state.matches.clone(),
             places: self.state.places.clone(),
             champion: self.state.champion.clone(),
@@ -279,9 +283,15 @@ impl HgtPricer {
         }
     }
 
+    /// What can be learned from at a time.
+    fn samples(&self, end: Time) -> impl Iterator<Item = &Arc<Sample>> {
+        let oldest = end.minus(self.config.memory);
+        self.state.samples.iter().filter(move |sample| sample.kick_off >= oldest)
+    }
+
     fn teaching(&self) -> Teaching {
-        let form = &self.config.form;
-        Teaching { outcome_share: form.outcome_share, odds: form.odds != Odds::None }
+        let odds = self.config.form.odds != Odds::None;
+        Teaching { outcome_share: self.config.outcome_share, odds }
     }
 
     /// The price of a market on goals: what it was, moved as far as the transformer moves the goals.
@@ -324,6 +334,7 @@ impl Config {
         within("warm_steps", self.warm_steps as f64, 1.0, 1e5)?;
         within("patience", self.patience as f64, 1.0, 1e5)?;
         within("memory (ms)", self.memory.ms() as f64, 1.0, 1e13)?;
+        within("outcome_share", self.outcome_share, 0.0, 1.0)?;
         within("validate_fixtures", self.validate_fixtures as f64, 1.0, 1e5)?;
         within("gate_fixtures", self.gate_fixtures as f64, 1.0, 1e5)?;
         let least = (self.validate_fixtures + self.gate_fixtures) as f64;
@@ -436,7 +447,7 @@ impl Pricer for HgtPricer {
     }
 
     fn sweep(&self, end: Time) -> Option<Training> {
-        let known = self.state.samples.len();
+        let known = self.samples(end).count();
         if known <= self.config.validate_fixtures + self.config.gate_fixtures {
             return None;
         }
