@@ -5,7 +5,10 @@
 
 mod common;
 
-use common::{Random, decisions, decisions_by_form, run, seasons, simulated};
+use common::{
+    Random, decisions, decisions_by_form, decisions_by_hgt, run, seasons, simulated,
+    simulated_whole,
+};
 use schema::{Event, Fact, Odds, ResultStatus, Score, Time};
 use tideline::setup::{Decisions, Facts};
 
@@ -85,4 +88,23 @@ fn in_a_made_up_season_priced_by_form() {
 fn in_real_seasons_priced_by_form() {
     let Some(facts) = seasons(&["E0_2122", "E0_2223", "D1_2223", "I1_2223"]) else { return };
     nothing_before_changes(&facts, &decisions_by_form(), 6);
+}
+
+/// Models were trained and went live, so that there is something that could have looked ahead.
+fn priced_by_the_graph(facts: &Facts, cuts: usize) {
+    let decisions = decisions_by_hgt();
+    let (engine, _) = run(facts.clone(), &decisions, 64, 1);
+    assert!(engine.pricer().metrics()["promotions"] >= 2.0, "{:?}", engine.pricer().metrics());
+    nothing_before_changes(facts, &decisions, cuts);
+}
+
+#[test]
+fn in_a_made_up_season_priced_by_the_graph() {
+    priced_by_the_graph(&simulated_whole(5), 3);
+}
+
+#[test]
+fn in_real_seasons_priced_by_the_graph() {
+    let Some(facts) = seasons(&["E0_2122", "E0_2223", "D1_2223", "I1_2223"]) else { return };
+    priced_by_the_graph(&facts, 3);
 }

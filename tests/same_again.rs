@@ -6,7 +6,8 @@
 mod common;
 
 use common::{
-    Seen, assert_same_views, decisions, decisions_by_form, run, seasons, shuffled, simulated,
+    Seen, assert_same_views, decisions, decisions_by_form, decisions_by_hgt, run, seasons,
+    shuffled, simulated,
 };
 use tideline::journal;
 use tideline::setup::{Decisions, Facts, Rehearsal};
@@ -42,6 +43,12 @@ fn real_seasons_are_the_same_in_any_batching() {
 fn real_seasons_priced_by_form_are_the_same_in_any_batching() {
     let Some(facts) = seasons(&["E0_2122", "E0_2223", "SP1_2223"]) else { return };
     any_batching_and_workers(&facts, &decisions_by_form());
+}
+
+#[test]
+fn real_seasons_priced_by_the_graph_are_the_same_in_any_batching() {
+    let Some(facts) = seasons(&["E0_2223", "SP1_2223"]) else { return };
+    any_batching_and_workers(&facts, &decisions_by_hgt());
 }
 
 /// Shuffled within a bound and doubled, the facts come to the same views.
@@ -80,9 +87,54 @@ fn a_journal_priced_by_form_replays_as_it_ran() {
     replays_as_it_ran(decisions_by_form());
 }
 
+/// The models that were live are in the journal: nothing is trained again.
+#[test]
+fn a_journal_priced_by_the_graph_replays_as_it_ran() {
+    replays_as_it_ran_with(22, decisions_by_hgt());
+}
+
+/// Trainings that are done are taken from the folder, and what comes of them is the same.
+#[test]
+fn an_interrupted_backtest_goes_on_and_comes_to_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("trainings");
+    let names = || {
+        let mut names: Vec<_> =
+            std::fs::read_dir(&kept).unwrap().map(|it| it.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    let rehearse = |resume: Option<&std::path::Path>| {
+        let config = sources::simulate::Config::default();
+        let sources = [("feed".to_owned(), sources::SourceConfig::Simulate(config))];
+        let done = Rehearsal::of_feeds(sources.into(), Vec::new(), decisions_by_hgt())
+            .trainings(resume.map(Into::into))
+            .run(&mut (), |_, _| {})
+            .unwrap();
+        (done.summary.digest, done.summary.challengers)
+    };
+    let straight = rehearse(None);
+    assert!(straight.1 > 3, "{straight:?}");
+    assert_eq!(rehearse(Some(&kept)), straight);
+    let all = names();
+    assert_eq!(all.len() as u64, straight.1);
+    // Interrupted: some trainings are missing, one was cut short.
+    let made = |path: &std::path::Path| std::fs::metadata(path).unwrap().modified().unwrap();
+    std::fs::remove_file(&all[0]).unwrap();
+    std::fs::write(&all[1], b"cut short").unwrap();
+    let whole = made(&all[2]);
+    assert_eq!(rehearse(Some(&kept)), straight);
+    assert_eq!(names(), all);
+    assert_eq!(made(&all[2]), whole, "what was done is not done again");
+}
+
 /// The journal that a run wrote gives the run again.
 fn replays_as_it_ran(decisions: Decisions) {
-    let config = sources::simulate::Config { weeks: 10, ..sources::simulate::Config::default() };
+    replays_as_it_ran_with(10, decisions);
+}
+
+fn replays_as_it_ran_with(weeks: u16, decisions: Decisions) {
+    let config = sources::simulate::Config { weeks, ..sources::simulate::Config::default() };
     let sources = [("feed".to_owned(), sources::SourceConfig::Simulate(config))];
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("state");

@@ -19,6 +19,7 @@ fn config() -> Config {
     let form = model::form::Config { ridge: 1e6, outcome_share: 0.0, market, ..Default::default() };
     Config {
         form,
+        members: 2,
         hidden: 8,
         heads: 2,
         layers: 1,
@@ -124,18 +125,20 @@ fn tampered_and_half_written_models_are_refused_and_the_live_one_stays() {
     season.pricer.check(&artifact, "whole").unwrap();
     let live = season.pricer.model().to_owned();
     let weights = |value: &mut Value| {
-        let text = value["champion"]["weights"].as_str().unwrap().to_owned();
-        value["champion"]["weights"] = Value::String(text[..text.len() / 2].to_owned());
+        let text = value["champion"]["members"][0]["weights"].as_str().unwrap().to_owned();
+        value["champion"]["members"][0]["weights"] =
+            Value::String(text[..text.len() / 2].to_owned());
     };
-    let cases: [(&str, Vec<u8>); 4] = [
+    let cases: [(&str, Vec<u8>); 5] = [
         ("half of the weights", changed(&artifact, weights)),
-        ("no base64", changed(&artifact, |v| v["champion"]["weights"] = "!".into())),
+        ("no base64", changed(&artifact, |v| v["champion"]["members"][1]["weights"] = "!".into())),
         (
             "another look at things",
             changed(&artifact, |v| {
                 v["champion"]["scales"]["fixture"]["columns"] = Value::Array(vec![])
             }),
         ),
+        ("nobody", changed(&artifact, |v| v["champion"]["members"] = Value::Array(vec![]))),
         ("half of it", artifact[..artifact.len() / 2].to_vec()),
     ];
     for (what, artifact) in cases {

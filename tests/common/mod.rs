@@ -64,6 +64,31 @@ pub fn decisions_by_form() -> Decisions {
     Decisions { pricer: model::PricerConfig::Form(form), ..decisions() }
 }
 
+/// The same with the graph pricer, small enough to train in a moment at every window.
+pub fn decisions_by_hgt() -> Decisions {
+    let form = model::form::Config { markets_min: 60.0, ..model::form::Config::default() };
+    let hgt = model::hgt::Config {
+        form,
+        members: 2,
+        hidden: 8,
+        heads: 2,
+        layers: 1,
+        steps: 20,
+        warm_steps: 5,
+        fixtures_min: 130,
+        validate_fixtures: 20,
+        gate_fixtures: 10,
+        ..model::hgt::Config::default()
+    };
+    Decisions { pricer: model::PricerConfig::Hgt(Box::new(hgt)), ..decisions() }
+}
+
+/// A made-up season with enough fixtures for the graph pricer.
+pub fn simulated_whole(seed: u64) -> Facts {
+    let config = sources::simulate::Config { seed, ..sources::simulate::Config::default() };
+    Facts::of(&SourceConfig::Simulate(config)).unwrap()
+}
+
 /// Everything that left, and the views as they stand.
 #[derive(Default)]
 pub struct Seen {

@@ -17,35 +17,29 @@ use super::problem::{
     RECENTLY, Scales, TEAM, book, league,
 };
 
-/// A trained model and all it needs.
+/// One of the networks whose answers are averaged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Champion {
+pub(crate) struct Member {
     /// [`Weights::to_bytes`] in base64: floats in decimal would be three times as long.
     pub weights: String,
     /// Factors of the outcome's two coordinates.
     pub calibration: [f32; 2],
+}
+
+/// A trained model and all it needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Champion {
+    /// Trained apart, from different first weights: what they agree on is less of chance.
+    pub members: Vec<Member>,
     pub scales: Scales,
     pub places: Places,
     /// End of the window it was trained at.
     pub window_end: Time,
 }
 
-impl Champion {
-    pub fn new(
-        weights: &Weights,
-        calibration: [f32; 2],
-        scales: Scales,
-        places: Places,
-        window_end: Time,
-    ) -> Self {
-        let weights = BASE64.encode(weights.to_bytes());
-        Self { weights, calibration, scales, places, window_end }
-    }
-
-    /// Digest of its weights and factors.
-    pub fn digest(&self) -> String {
-        let [side, draw] = self.calibration.map(f32::to_le_bytes);
-        super::digest([self.weights.as_bytes(), &side, &draw])
+impl Member {
+    pub fn new(weights: &Weights, calibration: [f32; 2]) -> Self {
+        Self { weights: BASE64.encode(weights.to_bytes()), calibration }
     }
 
     /// Its weights; what is wrong with them otherwise.
@@ -55,12 +49,23 @@ impl Champion {
     }
 }
 
+impl Champion {
+    /// Digest of its weights and factors.
+    pub fn digest(&self) -> String {
+        let numbers: Vec<u8> = self
+            .members
+            .iter()
+            .flat_map(|it| it.weights.bytes().chain(it.calibration.map(f32::to_le_bytes).concat()))
+            .collect();
+        super::digest([numbers.as_slice()])
+    }
+}
+
 /// A champion, ready to price.
 #[derive(Clone, Debug)]
 pub(crate) struct Ready {
     pub champion: Champion,
-    fast: Fast,
-    cache: Cache,
+    members: Vec<(Fast, Cache)>,
 }
 
 /// What it says of a fixture: moves along the line's coordinates, and of the logs of the goals.
@@ -73,32 +78,47 @@ pub(crate) struct Moves {
 impl Ready {
     /// Reads and folds a champion's weights; what is wrong with them otherwise.
     pub fn new(champion: Champion, fixture_width: usize) -> Result<Self, String> {
-        let weights = champion.weights()?;
-        let widths = weights.config().node_types.first().map(|it| it.width);
-        if widths != Some(fixture_width) || champion.scales.fixture.width() != fixture_width {
+        let fits = champion.scales.fixture.width() == fixture_width;
+        if champion.members.is_empty() || !fits {
             return Err("it looks at another number of features than this program".to_owned());
         }
-        let (fast, cache) = Fast::alone(&weights).map_err(|error| error.to_string())?;
-        Ok(Self { champion, fast, cache })
+        let ready = |member: &Member| {
+            let weights = member.weights()?;
+            if weights.config().node_types.first().map(|it| it.width) != Some(fixture_width) {
+                return Err("its weights are for another number of features".to_owned());
+            }
+            Fast::alone(&weights).map_err(|error| error.to_string())
+        };
+        let members = champion.members.iter().map(ready).collect::<Result<_, String>>()?;
+        Ok(Self { champion, members })
     }
 
     /// What it says of a fixture.
     pub fn moves(&self, inputs: &Inputs, matches: &Matches) -> Moves {
-        self.outputs(inputs, matches).map_or_else(Moves::default, |outputs| {
-            let calibration = self.champion.calibration;
+        let share = 1.0 / self.members.len() as f64;
+        let mut moves = Moves::default();
+        for ((fast, cache), member) in self.members.iter().zip(&self.champion.members) {
+            let Some(outputs) = self.outputs(fast, cache, inputs, matches) else { continue };
             let number = |at: usize| f64::from(outputs.get(at).copied().unwrap_or_default());
-            Moves {
-                outcome: [0, 1].map(|at| number(at) * f64::from(calibration[at])),
-                goals: [number(4), number(5)],
+            for at in 0..2 {
+                moves.outcome[at] += share * number(at) * f64::from(member.calibration[at]);
+                moves.goals[at] += share * number(4 + at);
             }
-        })
+        }
+        moves
     }
 
-    /// The outputs in their order: outcome, closing, goals. Nothing for what does not fit, which
-    /// [`Ready::new`] has ruled out.
-    fn outputs(&self, inputs: &Inputs, matches: &Matches) -> Option<Vec<f32>> {
+    /// A member's outputs in their order: outcome, closing, goals. Nothing for what does not fit,
+    /// which [`Ready::new`] has ruled out.
+    fn outputs(
+        &self,
+        fast: &Fast,
+        cache: &Cache,
+        inputs: &Inputs,
+        matches: &Matches,
+    ) -> Option<Vec<f32>> {
         let Champion { scales, places, .. } = &self.champion;
-        let mut builder = self.fast.neighbourhood(&self.cache).ok()?;
+        let mut builder = fast.neighbourhood(cache).ok()?;
         let scaled = |scale: &super::scale::Scale, row: &[f32]| {
             let mut out = Vec::with_capacity(row.len());
             scale.put(row, &mut out);
@@ -131,6 +151,6 @@ impl Ready {
             builder.edge(MAKES, maker, quote).ok()?;
         }
         let mut neighbourhood = builder.finish(fixture).ok()?;
-        Some(self.fast.reprice(&mut Scratch::default(), &mut neighbourhood).to_vec())
+        Some(fast.reprice(&mut Scratch::default(), &mut neighbourhood).to_vec())
     }
 }

@@ -41,10 +41,12 @@ pub const NAME: &str = "hgt";
 /// Settings in a topology.
 pub const EXAMPLE: &str = "\
 type: hgt
-hidden: 32
+members: 3
+hidden: 16
 heads: 4
 layers: 2
-dropout: 0.1
+dropout: 0.3
+outcome_share: 0.3
 learning_rate: 0.005
 memory: 1095d
 fixtures_min: 4000
@@ -57,6 +59,8 @@ const LAYOUT: u16 = 1;
 const SAMPLES_MAX: usize = 60_000;
 /// A fixture without a result for so long is let go.
 const PENDING_MAX: Span = Span::days(120);
+/// Networks of one model at most: each is asked for every price.
+const MEMBERS_MAX: usize = 16;
 /// Moves of a line beyond this, by coordinate, are not believed.
 const OUTCOME_MAX: f64 = 0.5;
 
@@ -66,13 +70,15 @@ const OUTCOME_MAX: f64 = 0.5;
 pub struct Config {
     /// The form pricer it starts from, and which odds may be known.
     pub form: form::Config,
-    /// Width of a node's state: 32.
+    /// Networks trained apart and averaged: 3.
+    pub members: usize,
+    /// Width of a node's state: 16.
     pub hidden: usize,
     /// Attention heads: 4.
     pub heads: usize,
     /// Layers: 2.
     pub layers: usize,
-    /// Share of a state left out by chance in training: 0.1.
+    /// Share of a state left out by chance in training: 0.3.
     pub dropout: f64,
     /// Step of the first training: 0.005.
     pub learning_rate: f64,
@@ -94,7 +100,7 @@ pub struct Config {
     pub validate_fixtures: usize,
     /// Newest settled fixtures, on which a challenger has to be better: 300.
     pub gate_fixtures: usize,
-    /// How much what happened counts, beside where the line closed: 0.2.
+    /// How much what happened counts, beside where the line closed: 0.3.
     pub outcome_share: f64,
     /// Of weights and dropout.
     pub seed: u64,
@@ -110,10 +116,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             form: form::Config::default(),
-            hidden: 32,
+            members: 3,
+            hidden: 16,
             heads: 4,
             layers: 2,
-            dropout: 0.1,
+            dropout: 0.3,
             learning_rate: 0.005,
             warm_rate: 0.3,
             weight_decay: 1.0,
@@ -124,13 +131,13 @@ impl Default for Config {
             fixtures_min: 4000,
             validate_fixtures: 1200,
             gate_fixtures: 300,
-            outcome_share: 0.2,
+            outcome_share: 0.3,
             seed: 1,
             device: DeviceChoice::Auto,
             sweep: Grid {
                 learning_rates: vec![0.002, 0.005, 0.01],
                 hiddens: vec![16, 32],
-                dropouts: vec![0.0, 0.1, 0.2],
+                dropouts: vec![0.1, 0.3, 0.5],
             },
             sweep_every: None,
         }
@@ -253,8 +260,8 @@ impl HgtPricer {
     /// All that a training of a window depends on.
     fn key(&self, end: Time) -> String {
         let config = serde_json::to_string(&self.config).unwrap_or_default();
-        let of = |it: &Option<Champion>| it.as_ref().map(Champion::digest).unwrap_or_default();
-        let (champion, warm) = (of(&self.state.champion), of(&self.state.challenger));
+        let of = |it: Option<&Champion>| it.map(Champion::digest).unwrap_or_default();
+        let (champion, warm) = (of(self.state.champion.as_ref()), of(self.warm()));
         digest([
             config.as_bytes(),
             &end.ms().to_le_bytes(),
@@ -276,11 +283,17 @@ impl HgtPricer {
             matches: self.state.matches.clone(),
             places: self.state.places.clone(),
             champion: self.state.champion.clone(),
-            warm: self.state.challenger.clone(),
+            warm: self.warm().cloned(),
             teaching: self.teaching(),
             window_end: end,
             sweep,
         }
+    }
+
+    /// What the next training goes on from. After a start from a journal, which holds what went live
+    /// and not what was only tried, that is the champion.
+    fn warm(&self) -> Option<&Champion> {
+        self.state.challenger.as_ref().or(self.state.champion.as_ref())
     }
 
     /// What can be learned from at a time.
@@ -327,6 +340,7 @@ impl Config {
             let fits = (low..=high).contains(&value);
             if fits { Ok(()) } else { Err(Error::Setting { name, value, low, high }) }
         };
+        within("members", self.members as f64, 1.0, MEMBERS_MAX as f64)?;
         within("learning_rate", self.learning_rate, 1e-6, 1.0)?;
         within("warm_rate", self.warm_rate, 1e-3, 1.0)?;
         within("weight_decay", self.weight_decay, 0.0, 1.0)?;

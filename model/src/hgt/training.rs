@@ -8,12 +8,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ::hgt::train::{self, Problem, Role, Trial};
-use ::hgt::{Chosen, Config as Shape, Weights};
+use ::hgt::{Chosen, Config as Shape};
 use schema::Time;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-use super::champion::Champion;
+use super::champion::{Champion, Member};
 use super::inputs::Matches;
 use super::problem::{Places, Sample, Scales, Teaching, config, probabilities, problem};
 use crate::{Error, Progress, Result};
@@ -35,12 +35,20 @@ pub(crate) struct Gate {
 pub(crate) struct Outcome {
     pub challenger: Champion,
     pub gate: Gate,
-    pub validate_loss: f64,
-    pub validate_loss_start: f64,
-    pub best_step: usize,
-    pub steps: usize,
+    /// Each member's training.
+    pub courses: Vec<Course>,
     /// What a sweep chose, where there was one.
     pub choice: Option<Choice>,
+}
+
+/// How the training of one member went.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Course {
+    /// Of leaving every line as it is.
+    pub validate_loss_start: f64,
+    pub validate_loss: f64,
+    pub best_step: usize,
+    pub steps: usize,
 }
 
 /// The three settings that a sweep chooses.
@@ -76,8 +84,8 @@ impl Lesson {
     pub fn run(mut self, progress: &mut dyn FnMut(Progress)) -> Result<Outcome> {
         let device = self.config.device.choose();
         let (problem, scales) = self.problem();
-        let mut warm = self.warm.as_ref().map(Champion::weights).transpose().map_err(refuse)?;
         let mut choice = None;
+        let mut warm = self.warm.as_ref().map_or(&[][..], |warm| &warm.members).to_vec();
         if self.sweep {
             let trials = self.trials(&device, &problem, progress)?;
             if let Some(best) = trials.first() {
@@ -88,37 +96,54 @@ impl Lesson {
                 };
                 self.config.take(&best);
                 choice = Some(best);
-                warm = None;
+                warm.clear();
             }
         }
-        let shape = self.shape(scales.fixture.width());
-        let settings = self.settings(warm.is_some());
-        let steps_max = settings.steps_max;
+        let (mut members, mut courses) = (Vec::new(), Vec::new());
+        for at in 0..self.config.members {
+            let (member, course) = self.member(at, warm.get(at), &device, &problem, progress)?;
+            members.push(member);
+            courses.push(course);
+        }
+        let gate = self.gate(&members, &problem)?;
+        let (places, window_end) = (self.places, self.window_end);
+        let challenger = Champion { members, scales, places, window_end };
+        Ok(Outcome { challenger, gate, courses, choice })
+    }
+
+    /// Trains one member, from where it stood or from new weights.
+    fn member(
+        &self,
+        at: usize,
+        warm: Option<&Member>,
+        device: &Chosen,
+        problem: &Problem,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Member, Course)> {
+        let warm = warm.map(Member::weights).transpose().map_err(refuse)?;
+        let width = problem.features.first().map_or(0, Vec::len) / problem.rows.len().max(1);
+        let mut settings = self.settings(warm.is_some());
+        settings.seed = settings.seed.wrapping_add(at as u64);
+        let steps = settings.steps_max;
         let mut tell = |check: &train::Check| {
             progress(Progress {
-                step: check.step,
-                steps_max,
+                step: at * steps + check.step,
+                steps_max: self.config.members * steps,
                 train_loss: check.train_loss,
                 validate_loss: check.validate_loss,
             });
             ControlFlow::Continue(())
         };
-        let fitted =
-            train::fit_with(&device, &shape, warm.as_ref(), &problem, &settings, &mut tell);
-        let fitted = fitted.map_err(refuse)?;
-        let places = self.places.clone();
-        let challenger =
-            Champion::new(&fitted.weights, fitted.calibration, scales, places, self.window_end);
-        let gate = self.gate(&fitted.weights, fitted.calibration, &problem)?;
-        Ok(Outcome {
-            challenger,
-            gate,
-            validate_loss: fitted.validate_loss,
+        let shape = self.shape(width);
+        let fitted = train::fit_with(device, &shape, warm.as_ref(), problem, &settings, &mut tell)
+            .map_err(refuse)?;
+        let course = Course {
             validate_loss_start: fitted.validate_loss_start,
+            validate_loss: fitted.validate_loss,
             best_step: fitted.best_step,
             steps: fitted.history.last().map_or(0, |check| check.step),
-            choice,
-        })
+        };
+        Ok((Member::new(&fitted.weights, fitted.calibration), course))
     }
 
     /// Every combination of the grid, the best first.
@@ -152,18 +177,20 @@ impl Lesson {
 
     /// The graph, and the scales its numbers were brought to.
     fn problem(&self) -> (Problem, Scales) {
-        let roles = self.roles();
-        let samples: Vec<(&Sample, Role)> =
-            self.samples.iter().map(AsRef::as_ref).zip(roles.iter().copied()).collect();
         let scales = match &self.warm {
             Some(warm) => warm.scales.clone(),
             None => {
-                let known: Vec<&Sample> = samples.iter().map(|it| it.0).collect();
+                let known: Vec<&Sample> = self.samples.iter().map(AsRef::as_ref).collect();
                 Scales::of(&known, &self.matches)
             }
         };
-        let problem = problem(&samples, &self.matches, &self.places, &scales, self.teaching);
-        (problem, scales)
+        (self.problem_of(&self.places, &scales), scales)
+    }
+
+    fn problem_of(&self, places: &Places, scales: &Scales) -> Problem {
+        let samples: Vec<(&Sample, Role)> =
+            self.samples.iter().map(AsRef::as_ref).zip(self.roles()).collect();
+        problem(&samples, &self.matches, places, scales, self.teaching)
     }
 
     /// Time-ordered: fitted to, stopped by, compared on.
@@ -205,35 +232,47 @@ impl Lesson {
     }
 
     /// Compares the challenger with what is live on the newest settled fixtures.
-    fn gate(&self, weights: &Weights, calibration: [f32; 2], problem: &Problem) -> Result<Gate> {
-        let n = problem.rows.len();
-        let from = n - self.config.gate_fixtures.min(n);
-        let moves = |weights: &Weights| {
-            train::predict(weights, &problem.counts, &problem.features, &problem.edges)
-                .map(|mut outputs| outputs.swap_remove(0))
-                .map_err(refuse)
+    fn gate(&self, challenger: &[Member], problem: &Problem) -> Result<Gate> {
+        let own = moves(challenger, problem)?;
+        let incumbent = match &self.champion {
+            // Its own scales: an operator can have put a model of another line in its place.
+            Some(champion) => {
+                let problem = self.problem_of(&champion.places, &champion.scales);
+                moves(&champion.members, &problem)?
+            }
+            None => vec![[0.0; 2]; own.len()],
         };
-        let own = moves(weights)?;
-        let (incumbent, by) = match &self.champion {
-            // Another scale would need another graph: a champion of another line is rebuilt by its
-            // own trainer, and this one's scales never change.
-            Some(champion) => (moves(&champion.weights().map_err(refuse)?)?, champion.calibration),
-            None => (vec![0.0; own.len()], [1.0; 2]),
-        };
+        let from = problem.rows.len().saturating_sub(self.config.gate_fixtures);
         let mut differences = Vec::new();
         for (at, row) in problem.rows.iter().enumerate().skip(from) {
             if row.weight > 0.0 {
-                let loss = |moves: &[f32], by: [f32; 2]| {
-                    let line = [moves[2 * at] * by[0], moves[2 * at + 1] * by[1]];
-                    let p = probabilities(train::moved(row.base, line));
+                let loss = |by: [f32; 2]| {
+                    let p = probabilities(train::moved(row.base, by));
                     let term = |(truth, p): (&f32, f32)| -f64::from(*truth) * f64::from(p).ln();
                     row.truth.iter().zip(p).map(term).sum::<f64>()
                 };
-                differences.push(loss(&incumbent, by) - loss(&own, calibration));
+                differences.push(loss(incumbent[at]) - loss(own[at]));
             }
         }
         Ok(Gate::of(&differences))
     }
+}
+
+/// How far these members together move each line, by coordinate.
+fn moves(members: &[Member], problem: &Problem) -> Result<Vec<[f32; 2]>> {
+    let mut sums = vec![[0.0; 2]; problem.rows.len()];
+    for member in members {
+        let weights = member.weights().map_err(refuse)?;
+        let outputs = train::predict(&weights, &problem.counts, &problem.features, &problem.edges)
+            .map_err(refuse)?;
+        let outcome = outputs.first().map_or(&[][..], Vec::as_slice);
+        for (sum, by) in sums.iter_mut().zip(outcome.chunks_exact(2)) {
+            for at in 0..2 {
+                sum[at] += by[at] * member.calibration[at] / members.len() as f32;
+            }
+        }
+    }
+    Ok(sums)
 }
 
 impl Gate {
