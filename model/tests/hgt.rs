@@ -135,7 +135,7 @@ fn tampered_and_half_written_models_are_refused_and_the_live_one_stays() {
         (
             "another look at things",
             changed(&artifact, |v| {
-                v["champion"]["scales"]["fixture"]["columns"] = Value::Array(vec![])
+                v["champion"]["scales"]["fixture"]["columns"] = Value::Array(vec![]);
             }),
         ),
         ("nobody", changed(&artifact, |v| v["champion"]["members"] = Value::Array(vec![]))),

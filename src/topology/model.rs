@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 /// The `model` section: how fair prices are made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelSettings {
-    /// Which pricer, and its settings.
+    /// Which pricer, and its settings. Default: the graph pricer, which is the form pricer and, before
+    /// that has learned enough, the market pricer until a first champion exists.
     pub pricer: PricerConfig,
     /// Event time between two trainings. Default 7 days.
     pub window: Span,
@@ -21,7 +22,7 @@ pub struct ModelSettings {
 
 impl Default for ModelSettings {
     fn default() -> Self {
-        Self { pricer: PricerConfig::default(), window: Span::days(7) }
+        Self { pricer: PricerConfig::Hgt(Box::default()), window: Span::days(7) }
     }
 }
 

@@ -50,9 +50,10 @@ pub fn simulated(seed: u64) -> Facts {
     Facts::of(&SourceConfig::Simulate(config)).unwrap()
 }
 
-/// The built-in decisions, as a rehearsal takes them.
+/// The built-in decisions, as a rehearsal takes them, with the market pricer.
 pub fn decisions() -> Decisions {
     let mut decisions = Decisions::of(&Topology::default());
+    decisions.pricer = model::PricerConfig::default();
     decisions.stale_after = schema::Span::days(14);
     decisions.rehearse();
     decisions

@@ -267,6 +267,14 @@ fn target(sample: &Sample, role: Role, teaching: Teaching) -> TargetRow {
     let base = train::coordinates(sample.base);
     let by = [0, 1].map(|at| (closed[at] - base[at]).clamp(-MOVE_MAX, MOVE_MAX));
     let close = probabilities(train::moved(sample.base, by));
+    // Which side won says something beside where the line closed. Whether it was a draw says nothing
+    // that can be heard: draws' lines move a third as far and one match is as loud.
+    let decided = 1.0 - close[1];
+    let happened = match happened {
+        0 => [decided, close[1], 0.0],
+        1 => close,
+        _ => [0.0, close[1], decided],
+    };
     let mix = |a: f32, b: f32| (1.0 - share) * a + share * b;
     let rates = sample.closed_rates.map(|rates| train::Rates {
         base: sample.rates,
@@ -274,7 +282,7 @@ fn target(sample: &Sample, role: Role, teaching: Teaching) -> TargetRow {
     });
     TargetRow {
         weight: 1.0,
-        truth: std::array::from_fn(|at| mix(close[at], outcome[at])),
+        truth: std::array::from_fn(|at| mix(close[at], happened[at])),
         closing: Some(by),
         rates,
         ..row

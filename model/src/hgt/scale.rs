@@ -61,7 +61,9 @@ mod tests {
         let rows = [[1.0_f32, 5.0], [3.0, 5.0]];
         let scale = Scale::of(rows.iter().map(<[f32; 2]>::as_slice), 2);
         let mut out = Vec::new();
-        rows.iter().for_each(|row| scale.put(row, &mut out));
+        for row in &rows {
+            scale.put(row, &mut out);
+        }
         scale.put(&[f32::NAN, 1e9], &mut out);
         assert_eq!(out, [-1.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
         scale.put(&[1e9, 5.0], &mut out);

@@ -177,12 +177,11 @@ impl Lesson {
 
     /// The graph, and the scales its numbers were brought to.
     fn problem(&self) -> (Problem, Scales) {
-        let scales = match &self.warm {
-            Some(warm) => warm.scales.clone(),
-            None => {
-                let known: Vec<&Sample> = self.samples.iter().map(AsRef::as_ref).collect();
-                Scales::of(&known, &self.matches)
-            }
+        let scales = if let Some(warm) = &self.warm {
+            warm.scales.clone()
+        } else {
+            let known: Vec<&Sample> = self.samples.iter().map(AsRef::as_ref).collect();
+            Scales::of(&known, &self.matches)
         };
         (self.problem_of(&self.places, &scales), scales)
     }
@@ -254,7 +253,7 @@ impl Lesson {
                 differences.push(loss(incumbent[at]) - loss(own[at]));
             }
         }
-        Ok(Gate::of(&differences))
+        Ok(Gate::of(&differences, self.teaching.odds))
     }
 }
 
@@ -276,16 +275,32 @@ fn moves(members: &[Member], problem: &Problem) -> Result<Vec<[f32; 2]>> {
 }
 
 impl Gate {
-    fn of(differences: &[f64]) -> Self {
+    /// Where only results teach, single matches are so loud that a mean alone says nothing: there the
+    /// whole interval has to be above zero.
+    fn of(differences: &[f64], odds: bool) -> Self {
         let n = differences.len().max(1) as f64;
         let mean = differences.iter().sum::<f64>() / n;
         let variance =
             differences.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / f64::max(n - 1.0, 1.0);
-        Self {
-            fixtures: differences.len(),
-            better_by: mean,
-            half_width: 1.96 * (variance / n).sqrt(),
-            passed: mean > 0.0,
-        }
+        let half_width = 1.96 * (variance / n).sqrt();
+        let passed = mean > if odds { 0.0 } else { half_width };
+        Self { fixtures: differences.len(), better_by: mean, half_width, passed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_opens_to_what_is_better_and_where_only_results_teach_to_what_is_surely_so() {
+        let noisy: Vec<f64> = (0..100).map(|at| if at % 2 == 0 { 1.1 } else { -1.0 }).collect();
+        let gate = Gate::of(&noisy, true);
+        assert!(gate.passed && (gate.better_by - 0.05).abs() < 1e-12, "{gate:?}");
+        assert!(gate.half_width > gate.better_by);
+        assert!(!Gate::of(&noisy, false).passed);
+        assert!(Gate::of(&[0.1, 0.2, 0.15], false).passed);
+        assert!(!Gate::of(&[-0.1, 0.05], true).passed);
+        assert!(!Gate::of(&[], true).passed, "nothing seen, nothing proved");
     }
 }

@@ -69,11 +69,11 @@ const DRAW: Settings = Settings {
 const TOTAL: Settings = Settings { noise_day: 1e-4, noise_summer: 0.01, prior: 0.05, ..DRAW };
 const COUNTS: Settings = Settings {
     noise_day: 1e-4,
-    noise_summer: 0.02,
-    noise_league_day: 1e-4,
-    spread: 1.0,
+    noise_summer: 0.04,
+    noise_league_day: 2e-6,
+    spread: 1.5,
     prior: 0.2,
-    newcomer: -0.3,
+    newcomer: 0.15,
     ..LINE
 };
 const COUNT_SETTINGS: [Settings; AHEAD] =

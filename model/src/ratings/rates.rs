@@ -20,14 +20,14 @@ const COLUMNS: usize = 2 * STATISTICS * SPEEDS.len() + 3 * STATISTICS + 2 * FIGH
 /// Memory of the sums.
 const HALF_LIFE: Span = Span::days(2_200);
 /// How strongly coefficients are pulled to zero: as a share of the rows.
-const RIDGE_SHARE: f64 = 0.015;
+const RIDGE_SHARE: f64 = 0.002;
 /// Rows before which ratings expect the league's mean.
 const ROWS_MIN: f64 = 4_000.0;
 /// Range of a logarithmic rate: 0.08 to 7.4 goals.
 const LOG_RANGE: [f64; 2] = [-2.5, 2.0];
 /// How much less often than independent counts say, one side wins by one goal to none, and how much
 /// more often it is a draw without goals or of one each (Dixon and Coles 1997).
-const DEPENDENCE: f64 = -0.06;
+const DEPENDENCE: f64 = -0.02;
 
 /// The regression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -12,22 +12,22 @@ use serde::{Deserialize, Serialize};
 use crate::form::STATISTICS;
 
 /// Variance that a rating gains a day, relative to that of one match's count: class, between, form.
-pub(crate) const SPEEDS: [f64; 3] = [3e-5, 1.5e-4, 8e-4];
+pub(crate) const SPEEDS: [f64; 3] = [1.5e-5, 1.5e-4, 8e-4];
 /// Variance of a rating of a team never seen, by statistic.
 const PRIOR: [f64; STATISTICS] = [0.12, 0.2, 0.33, 0.12];
 /// A league's means before its first match: home, away.
 const MEANS: [[f64; 2]; STATISTICS] = [[1.5, 1.1], [4.8, 3.9], [13.0, 10.5], [5.5, 4.5]];
 /// Share of one match in a league's means.
-const MEAN_STEP: f64 = 1.0 / 150.0;
+const MEAN_STEP: f64 = 1.0 / 1400.0;
 /// Ratings of a team never seen, once its league is known.
-const NEWCOMER: f64 = -0.12;
+const NEWCOMER: f64 = 0.0;
 /// Matches of a league from which a newcomer comes from below, and of a team from which it is known.
 const SETTLED_MATCHES: u32 = 150;
 const ARRIVED_MATCHES: u32 = 10;
 /// How much of what was learned about those who changed leagues comes from the last one.
 const ARRIVAL_STEP: f64 = 0.15;
 /// What a summer leaves of a rating, and a break of more than a year.
-const SUMMER_KEEPS: f64 = 0.95;
+const SUMMER_KEEPS: f64 = 1.06;
 const AWAY_KEEPS: f64 = 0.5;
 const SUMMER: Span = Span::days(45);
 const AWAY: Span = Span::days(400);
@@ -68,7 +68,7 @@ impl Default for League {
 
 /// Share of draws before anything is known, and how much of it one match makes.
 const DRAWS: f64 = 0.26;
-const DRAWS_STEP: f64 = 0.004;
+const DRAWS_STEP: f64 = 0.002;
 
 /// Everybody's ratings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
