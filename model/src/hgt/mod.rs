@@ -46,7 +46,7 @@ hidden: 16
 heads: 4
 layers: 2
 dropout: 0.3
-outcome_share: 0.3
+outcome_share: 0.0
 learning_rate: 0.005
 memory: 1095d
 fixtures_min: 4000
@@ -100,7 +100,8 @@ pub struct Config {
     pub validate_fixtures: usize,
     /// Newest settled fixtures, on which a challenger has to be better: 300.
     pub gate_fixtures: usize,
-    /// How much what happened counts, beside where the line closed: 0.3.
+    /// How much what happened counts, beside where the line closed: 0, since the form
+    /// pricer has taken it in already.
     pub outcome_share: f64,
     /// Of weights and dropout.
     pub seed: u64,
@@ -131,7 +132,7 @@ impl Default for Config {
             fixtures_min: 4000,
             validate_fixtures: 1200,
             gate_fixtures: 300,
-            outcome_share: 0.3,
+            outcome_share: 0.0,
             seed: 1,
             device: DeviceChoice::Auto,
             sweep: Grid {

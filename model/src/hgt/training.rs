@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ::hgt::train::{self, Problem, Role, Trial};
-use ::hgt::{Chosen, Config as Shape};
+use ::hgt::{Chosen, Config as Shape, Weights};
 use schema::Time;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,11 @@ use super::champion::{Champion, Member};
 use super::inputs::Matches;
 use super::problem::{Places, Sample, Scales, Teaching, config, probabilities, problem};
 use crate::{Error, Progress, Result};
+
+/// Fixtures that the belief is worth, before any is seen, that moves are as large as they should be.
+const PRIOR_FIXTURES: f64 = 100.0;
+/// Largest factor on moves.
+const BELIEVED_MAX: f64 = 1.5;
 
 /// How a challenger did on the newest settled fixtures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -143,7 +148,12 @@ impl Lesson {
             best_step: fitted.best_step,
             steps: fitted.history.last().map_or(0, |check| check.step),
         };
-        Ok((Member::new(&fitted.weights, fitted.calibration), course))
+        let mut calibration = fitted.calibration;
+        if self.teaching.odds {
+            let outputs = outcome(&fitted.weights, problem)?;
+            calibration = [0, 1].map(|at| believed(problem, &outputs, at));
+        }
+        Ok((Member::new(&fitted.weights, calibration), course))
     }
 
     /// Every combination of the grid, the best first.
@@ -257,6 +267,34 @@ impl Lesson {
     }
 }
 
+/// The outcome head's outputs for all fixtures, two each.
+fn outcome(weights: &Weights, problem: &Problem) -> Result<Vec<f32>> {
+    let outputs = train::predict(weights, &problem.counts, &problem.features, &problem.edges);
+    Ok(outputs.map_err(refuse)?.into_iter().next().unwrap_or_default())
+}
+
+/// How much of a coordinate's moves to believe: the factor that brings them nearest to where lines
+/// went, by least squares on the fixtures that said when to stop. Lines are so much less noisy than
+/// results that a thousand of them can tell.
+fn believed(problem: &Problem, outputs: &[f32], at: usize) -> f32 {
+    let (mut squares, mut products, mut rows) = (0.0_f64, 0.0_f64, 0.0_f64);
+    for (row, by) in problem.rows.iter().zip(outputs.chunks_exact(2)) {
+        if let (Role::Validate, Some(closing)) = (row.role, row.closing) {
+            let by = f64::from(by[at]);
+            squares += by * by;
+            products += by * f64::from(closing[at]);
+            rows += 1.0;
+        }
+    }
+    // As much as so many more fixtures would weigh, whose lines went exactly there.
+    let prior = PRIOR_FIXTURES * squares / f64::max(rows, 1.0);
+    if squares > 0.0 {
+        ((products + prior) / (squares + prior)).clamp(0.0, BELIEVED_MAX) as f32
+    } else {
+        1.0
+    }
+}
+
 /// How far these members together move each line, by coordinate.
 fn moves(members: &[Member], problem: &Problem) -> Result<Vec<[f32; 2]>> {
     let mut sums = vec![[0.0; 2]; problem.rows.len()];
@@ -290,7 +328,27 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use ::hgt::train::TargetRow;
+
     use super::*;
+
+    #[test]
+    fn moves_are_believed_as_far_as_lines_went_with_them() {
+        let row = |role, closing| TargetRow { role, closing, ..TargetRow::default() };
+        let mut problem = Problem::default();
+        let mut outputs = Vec::new();
+        for at in 0..400 {
+            let by = if at % 2 == 0 { 0.1 } else { -0.1 };
+            problem.rows.push(row(Role::Validate, Some([0.5 * by, -by])));
+            outputs.extend([by, by]);
+        }
+        problem.rows.push(row(Role::Train, Some([9.0, 9.0])));
+        outputs.extend([1.0, 1.0]);
+        let side = believed(&problem, &outputs, 0);
+        assert!((side - (0.5 * 400.0 + 100.0) / 500.0).abs() < 1e-5, "{side}");
+        assert_eq!(believed(&problem, &outputs, 1), 0.0, "they went the other way");
+        assert_eq!(believed(&problem, &vec![0.0; outputs.len()], 0), 1.0);
+    }
 
     #[test]
     fn a_gate_opens_to_what_is_better_and_where_only_results_teach_to_what_is_surely_so() {
