@@ -133,3 +133,58 @@ fn a_rollback_is_obeyed_journalled_and_replayed() {
     let replayed = json(dir, &["replay", "state/journal"]);
     assert_eq!(replayed["digest"], summary["digest"], "replay is live");
 }
+
+#[test]
+fn a_sweep_says_which_settings_learned_best() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    feed(dir, 22);
+    let topology = "schema: 1\nsources: { feed: { type: replay, path: feed.jsonl } }\n\
+                    model: { type: hgt, heads: 2, layers: 1, steps: 10, fixtures_min: 130,\n  \
+                    validate_fixtures: 20, gate_fixtures: 10, form: { markets_min: 50 },\n  \
+                    sweep: { learning_rates: [0.001, 0.01], hiddens: [4], dropouts: [0.0, 0.2] } }\n";
+    std::fs::write(dir.join("hgt.yaml"), topology).unwrap();
+    let swept = json(dir, &["sweep", "feed.jsonl", "--topology", "hgt.yaml"]);
+    let trials = swept["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 4);
+    let loss = |at: usize| trials[at]["validate_loss"].as_f64().unwrap();
+    assert!((1..4).all(|at| loss(at - 1) <= loss(at)), "{trials:?}");
+    let text = tideline(dir, &["sweep", "feed.jsonl", "--topology", "hgt.yaml"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("    type: hgt\n    hidden: 4\n"), "{text}");
+    // Too few fixtures for the settings as they are: said, with what to do.
+    refused(dir, &["sweep", "feed.jsonl"], "too few settled fixtures");
+}
+
+#[test]
+fn a_live_run_trains_beside_the_stream_and_its_replay_obeys() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let season = sources::simulate::Config::default();
+    let mut file = std::fs::File::create(dir.join("feed.jsonl")).unwrap();
+    sources::simulate::Season::new(season).write(&mut file).unwrap();
+    // Twenty-two weeks in about fifteen seconds: paced, so it is live and never waits.
+    let topology = "schema: 1\ndata_dir: ./state\n\
+                    sources: { feed: { type: replay, path: feed.jsonl, speed: 900000x } }\n\
+                    model: { type: hgt, members: 1, hidden: 4, heads: 2, layers: 1, steps: 10, warm_steps: 5,\n  \
+                    fixtures_min: 130, validate_fixtures: 20, gate_fixtures: 10,\n  \
+                    form: { markets_min: 50 } }\n";
+    std::fs::write(dir.join("live.yaml"), topology).unwrap();
+    let running = Command::new(env!("CARGO_BIN_EXE_tideline"))
+        .current_dir(dir)
+        .args(["run", "--topology", "live.yaml", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(25));
+    let killed = Command::new("kill").args(["-TERM", &running.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let done = running.wait_with_output().unwrap();
+    assert!(done.status.success());
+    let ran: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert!(ran["challengers"].as_u64().unwrap() > 0, "{ran}");
+    assert_eq!(ran["trainings_failed"], 0, "{ran}");
+    let replayed = json(dir, &["replay", "state/journal"]);
+    assert_eq!(replayed["digest"], ran["digest"]);
+    assert_eq!(replayed["challengers"], 0, "a replay trains nothing");
+}

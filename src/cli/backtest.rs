@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use model::Pricer;
+use model::{Pricer, PricerConfig};
 use schema::{Delta, FixtureId, Market, Names, Outbox, Probability, Time};
 use serde::Serialize;
 use tideline::desk::Desk;
@@ -20,7 +20,8 @@ use super::{Shared, print, print_json, replay, shown};
 /// Replay recorded seasons and write down the fair price of every fixture before its close
 ///
 /// Prices are as they stood at the last moment before closing quotes are known. Nothing later than
-/// that can have touched them.
+/// that can have touched them. Without a topology the model is the graph transformer, trained at the end
+/// of every week from three months before `--from` on.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  tideline backtest ../football --from 2019-07-01 --predictions P.csv\n  \
@@ -66,8 +67,13 @@ pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
         prices: BTreeMap::new(),
         forecasts: BTreeMap::new(),
     };
-    let replayed =
-        replay::Args { feeds: args.feeds.clone(), from: args.from, resume: args.resume.clone() };
+    let replayed = replay::Args {
+        feeds: args.feeds.clone(),
+        from: args.from,
+        resume: args.resume.clone(),
+        // What a backtest is for.
+        pricer: Some(PricerConfig::Hgt(Box::default())),
+    };
     let mut record = None;
     if args.report.is_some() {
         let decisions = replay::decisions(shared, &replayed)?;

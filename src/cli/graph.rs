@@ -76,7 +76,8 @@ impl Observer for Keeper {
 
 fn export(shared: &Shared, args: &ExportArgs) -> Result<ExitCode> {
     let mut keeper = Keeper::default();
-    let replayed = replay::Args { feeds: args.feeds.clone(), from: None, resume: None };
+    let replayed =
+        replay::Args { feeds: args.feeds.clone(), from: None, resume: None, pricer: None };
     let done = replay::take_through(shared, &replayed, &mut keeper)?;
     std::fs::create_dir_all(&args.to)
         .with_context(|| format!("cannot make {}", shown(&args.to)))?;

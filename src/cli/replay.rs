@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use model::PricerConfig;
 use sources::SourceConfig;
 use tideline::data_dir::DataDir;
 use tideline::engine::{Both, Observer};
 use tideline::setup::{Decisions, Done, Rehearsal};
 use tideline::summary::Summary;
+use tideline::topology::Topology;
 use tideline::views_digest::ViewsDigest;
 
 use super::progress::Bar;
@@ -34,6 +36,9 @@ pub struct Args {
     /// Where to keep trainings that are done: an interrupted replay of the same data goes on there
     #[arg(long, value_name = "DIR")]
     pub(super) resume: Option<PathBuf>,
+    /// The pricer when no topology names one
+    #[arg(skip)]
+    pub(super) pricer: Option<PricerConfig>,
 }
 
 /// Runs the command.
@@ -65,7 +70,7 @@ pub fn rehearse(
 /// The same, with the engine as it stands in the end.
 pub fn take_through(shared: &Shared, args: &Args, observer: &mut dyn Observer) -> Result<Done> {
     let topology = shared.topology()?;
-    let mut decisions = Decisions::of(&topology);
+    let mut decisions = args.decisions(shared, &topology);
     decisions.bets_from = args.from;
     decisions.rehearse();
     let rehearsal = if is_journal(&args.feeds) {
@@ -95,7 +100,18 @@ pub fn decisions(shared: &Shared, args: &Args) -> Result<Decisions> {
     {
         return Ok(origin.decisions);
     }
-    Ok(Decisions::of(&shared.topology()?))
+    Ok(args.decisions(shared, &shared.topology()?))
+}
+
+impl Args {
+    /// The decisions of a topology, with this command's pricer where none was asked for.
+    fn decisions(&self, shared: &Shared, topology: &Topology) -> Decisions {
+        let mut decisions = Decisions::of(topology);
+        if let Some(pricer) = self.pricer.as_ref().filter(|_| shared.topology.is_none()) {
+            decisions.pricer = pricer.clone();
+        }
+        decisions
+    }
 }
 
 /// Whether the only feed is a journal directory.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use model::Trial;
+use model::{PricerConfig, Trial};
 use schema::Time;
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use super::{Shared, print, print_json, replay};
 /// apart, and those before them judge every training. Which settings are tried is the topology's
 /// `model: pricer: sweep`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tideline sweep ../football --topology hgt.yaml\n  \
+#[command(after_help = "Examples:\n  tideline sweep ../football\n  \
     tideline sweep ../football --topology hgt.yaml --json")]
 pub struct Args {
     /// Feeds: a folder of football-data CSVs, JSON lines, tables
@@ -37,7 +37,9 @@ struct Swept {
 /// Runs the command.
 pub fn run(shared: &Shared, args: &Args) -> Result<ExitCode> {
     // From the end of time on: nothing is bet and nothing trained on the way, only learned.
-    let replayed = replay::Args { feeds: args.feeds.clone(), from: Some(Time::MAX), resume: None };
+    let pricer = Some(PricerConfig::Hgt(Box::default()));
+    let replayed =
+        replay::Args { feeds: args.feeds.clone(), from: Some(Time::MAX), resume: None, pricer };
     let done = replay::take_through(shared, &replayed, &mut ())?;
     let (engine, until) = (&done.engine, done.engine.time());
     let Some(sweep) = engine.pricer().sweep(until) else {

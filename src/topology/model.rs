@@ -13,8 +13,7 @@ use serde_json::{Map, Value};
 /// The `model` section: how fair prices are made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelSettings {
-    /// Which pricer, and its settings. Default: the graph pricer, which is the form pricer and, before
-    /// that has learned enough, the market pricer until a first champion exists.
+    /// Which pricer, and its settings. Default: the market pricer, which needs no training.
     pub pricer: PricerConfig,
     /// Event time between two trainings. Default 7 days.
     pub window: Span,
@@ -22,7 +21,7 @@ pub struct ModelSettings {
 
 impl Default for ModelSettings {
     fn default() -> Self {
-        Self { pricer: PricerConfig::Hgt(Box::default()), window: Span::days(7) }
+        Self { pricer: PricerConfig::default(), window: Span::days(7) }
     }
 }
 
