@@ -256,7 +256,7 @@ mod tests {
             let ratio = expected.home[statistic][0] / expected.away[statistic][0];
             assert!(ratio > 1.6, "{statistic}: {ratio}");
         }
-        assert!(expected.draws < 0.2);
+        assert!(expected.draws < 0.23, "{}", expected.draws);
         assert!(expected.unknown[0] < 0.02);
     }
 
